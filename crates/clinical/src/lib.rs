@@ -1,0 +1,3 @@
+//! The care side.
+
+pub mod diagnosecode;

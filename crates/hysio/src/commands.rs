@@ -1,0 +1,5 @@
+//! One file a subcommand.
+
+pub mod code;
+pub mod evaluate;
+pub mod transcribe;

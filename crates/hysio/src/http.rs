@@ -1,0 +1,4 @@
+//! HTTP, one file a resource.
+
+pub mod diagnosecode;
+pub mod transcription;

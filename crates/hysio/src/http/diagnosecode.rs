@@ -1,0 +1,1 @@
+//! The diagnosecode service (:8081).

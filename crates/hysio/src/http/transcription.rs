@@ -1,0 +1,1 @@
+//! The transcription service (:8080): the OpenAI-compatible `POST /v1/audio/transcriptions`.
