@@ -19,20 +19,16 @@ CREATE TABLE facilities (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- A known value sealed under each master key, so that a wrong key is told at start and not at the first patient.
-CREATE TABLE master_key_checks (
-    master_key_id text PRIMARY KEY,
-    sealed bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-
-CREATE TABLE facility_keys (
-    facility_id integer NOT NULL REFERENCES facilities (id),
-    version integer NOT NULL CHECK (version > 0),
+-- Keys, each wrapped by a master key that is never here. Facility 0 is the platform: the index root, and a known value
+-- that tells a wrong master key at start instead of at the first patient.
+CREATE TABLE encryption_keys (
+    purpose text NOT NULL CHECK (purpose IN ('data', 'index', 'check')),
+    facility_id integer NOT NULL,
+    version integer NOT NULL CHECK (version >= 0),
     master_key_id text NOT NULL,
     wrapped_key bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (facility_id, version)
+    PRIMARY KEY (purpose, facility_id, version)
 );
 
 CREATE TABLE users (
@@ -304,4 +300,4 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO hysio_app;
 GRANT UPDATE ON users, sessions, encounters, recordings, suggestions, patient_records, jobs TO hysio_app;
 GRANT UPDATE (leaf_index, leaf_hash) ON audit_entries TO hysio_app;
 GRANT DELETE ON sessions, suggestions, idempotency_keys TO hysio_app;
-REVOKE INSERT ON facilities FROM hysio_app;
+REVOKE INSERT ON facilities, encryption_keys FROM hysio_app;

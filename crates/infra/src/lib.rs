@@ -1,1 +1,3 @@
-//! infra
+//! Adapters, named by technology. The only place that knows PostgreSQL, SMTP, the file system and other servers.
+
+pub mod postgres;

@@ -1,0 +1,31 @@
+//! PostgreSQL, the one source of truth.
+//!
+//! Everything about patients goes through [`Tx`]: a transaction that acts for one facility (row-level security), holds
+//! that facility's keys, and is committed together with the audit entries of what it did.
+
+pub mod accounts;
+pub mod audit;
+pub mod encounters;
+mod error;
+pub mod idempotency;
+pub mod jobs;
+mod keys;
+pub mod migrate;
+pub mod notify;
+pub mod page;
+pub mod patients;
+mod pool;
+pub mod records;
+pub mod sessions;
+pub mod stages;
+pub mod statistics;
+pub mod suggestions;
+mod tx;
+pub mod users;
+
+pub use error::Error;
+pub use keys::Vault;
+pub use pool::{Database, Settings};
+pub use tx::Tx;
+
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,133 @@
+//! Sign-ins and sessions. A session is found by the hash of its token, and the token is nowhere but in the cookie.
+
+use std::time::Duration;
+
+use hysio_model::{
+    Role,
+    id::{FacilityId, UserId},
+};
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::{Database, Error, Result, Tx};
+
+/// Who an e-mail address belongs to, as far as signing in needs it.
+pub struct Candidate {
+    pub id: UserId,
+    pub facility: Option<FacilityId>,
+    pub password_hash: String,
+    pub role: Role,
+    pub disabled: bool,
+    pub locked_until: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub user: UserId,
+    pub facility: Option<FacilityId>,
+    pub role: Role,
+    pub expires_at: Timestamp,
+}
+
+/// A person, as their own pages show them and mails address them.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub id: UserId,
+    pub name: String,
+    pub email: String,
+    pub role: Role,
+    pub specialty: Option<String>,
+    pub language: String,
+    pub facility: Option<(FacilityId, String)>,
+}
+
+impl Database {
+    pub async fn sign_in_candidate(&self, email: &str) -> Result<Option<Candidate>> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached("SELECT * FROM user_for_sign_in($1)").await?;
+        let Some(row) = client.query_opt(&statement, &[&email]).await? else { return Ok(None) };
+        let id = UserId(row.get("id"));
+        Ok(Some(Candidate {
+            id,
+            facility: facility(&row),
+            password_hash: row.get("password_hash"),
+            role: role(row.get("role"), id)?,
+            disabled: row.get("disabled"),
+            locked_until: row.get("locked_until"),
+        }))
+    }
+
+    /// The session of a token, if it lives; being asked for prolongs it.
+    pub async fn session(&self, token_hash: &[u8], idle: Duration) -> Result<Option<Session>> {
+        let client = self.client().await?;
+        // Written at most once a minute: a session is asked for with every request.
+        let sql = "WITH live AS (
+                SELECT * FROM sessions WHERE token_hash = $1 AND expires_at > now() AND last_seen_at > now() - make_interval(secs => $2)
+            ), seen AS (
+                UPDATE sessions s SET last_seen_at = now() FROM live
+                WHERE s.token_hash = live.token_hash AND live.last_seen_at < now() - interval '1 minute'
+            )
+            SELECT user_id, facility_id, role::text AS role, expires_at FROM live";
+        let statement = client.prepare_cached(sql).await?;
+        let Some(row) = client.query_opt(&statement, &[&token_hash, &idle.as_secs_f64()]).await? else { return Ok(None) };
+        let user = UserId(row.get("user_id"));
+        Ok(Some(Session { user, facility: facility(&row), role: role(row.get("role"), user)?, expires_at: row.get("expires_at") }))
+    }
+
+    pub async fn profile(&self, id: UserId) -> Result<Option<Profile>> {
+        let client = self.client().await?;
+        let statement = client.prepare_cached("SELECT * FROM profile($1)").await?;
+        let Some(row) = client.query_opt(&statement, &[&id.0]).await? else { return Ok(None) };
+        Ok(Some(Profile {
+            id,
+            name: row.get("name"),
+            email: row.get("email"),
+            role: role(row.get("role"), id)?,
+            specialty: row.get("specialty"),
+            language: row.get("language"),
+            facility: facility(&row).map(|id| (id, row.get("facility_name"))),
+        }))
+    }
+
+    /// Deletes sessions that are over, and Idempotency-Keys nobody can still be retrying.
+    pub async fn sweep_sessions(&self) -> Result<u64> {
+        let client = self.client().await?;
+        Ok(client.execute("DELETE FROM sessions WHERE expires_at < now() OR last_seen_at < now() - interval '1 day'", &[]).await?)
+    }
+}
+
+/// Counts a failed sign-in. Returns until when the account is locked, if it is now.
+pub async fn failed(tx: &Tx, user: UserId, threshold: i32, lock: Duration) -> Result<Option<Timestamp>> {
+    let seconds = i32::try_from(lock.as_secs()).unwrap_or(i32::MAX);
+    Ok(tx.query_one("SELECT sign_in_failed($1, $2, $3)", &[&user.0, &threshold, &seconds]).await?.get(0))
+}
+
+/// Opens a session.
+pub async fn open(tx: &Tx, token_hash: &[u8], session: &Session) -> Result<()> {
+    tx.query("SELECT sign_in_succeeded($1)", &[&session.user.0]).await?;
+    tx.execute(
+        "INSERT INTO sessions (token_hash, user_id, facility_id, role, expires_at) VALUES ($1, $2, $3, ($4::text)::user_role, $5)",
+        &[&token_hash, &session.user.0, &session.facility.map(|id| id.0), &session.role.as_str(), &session.expires_at],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn close(tx: &Tx, token_hash: &[u8]) -> Result<()> {
+    tx.execute("DELETE FROM sessions WHERE token_hash = $1", &[&token_hash]).await?;
+    Ok(())
+}
+
+/// Ends every session of a user: the account was disabled or its password changed.
+pub async fn close_all(tx: &Tx, user: UserId) -> Result<()> {
+    tx.execute("DELETE FROM sessions WHERE user_id = $1", &[&user.0]).await?;
+    Ok(())
+}
+
+fn facility(row: &Row) -> Option<FacilityId> {
+    row.get::<_, Option<i32>>("facility_id").map(FacilityId)
+}
+
+fn role(name: &str, user: UserId) -> Result<Role> {
+    name.parse().map_err(|_| Error::corrupt("users", "role", user))
+}
