@@ -1,3 +1,6 @@
 //! Adapters, named by technology. The only place that knows PostgreSQL, SMTP, the file system and other servers.
 
 pub mod postgres;
+
+pub mod cipher;
+mod secret_file;

@@ -39,8 +39,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn corrupt(table: &'static str, column: &'static str, row: impl ToString) -> Self {
-        Self::Corrupt { table, column, row: row.to_string() }
+    pub(crate) fn corrupt(table: &'static str, column: &'static str, row: impl std::fmt::Display) -> Self {
+        Self::Corrupt { table, column, row: format!("{row}") }
     }
 }
 
@@ -66,7 +66,7 @@ impl From<tokio_postgres::Error> for Error {
                 Self::Query(said.into())
             };
         }
-        let io = error.source().is_some_and(|source| source.is::<std::io::Error>());
+        let io = error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
         if error.is_closed() || io || error.to_string().contains("connect") {
             Self::Unavailable(Box::new(error))
         } else {

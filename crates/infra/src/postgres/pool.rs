@@ -41,7 +41,7 @@ impl Database {
     /// A transaction that acts for `facility`.
     pub async fn tx(&self, facility: FacilityId) -> Result<Tx> {
         let client = self.client().await?;
-        let keys = self.vault.keys(&client, facility).await?;
+        let keys = self.vault.keys(&**client, facility).await?;
         Ok(Tx::new(client, self.vault.clone(), Some((facility, keys))))
     }
 
