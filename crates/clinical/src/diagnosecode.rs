@@ -14,4 +14,6 @@ mod matcher;
 mod text;
 
 pub use catalogue::Catalogue;
-pub use engine::{Engine, Error, Language, MAX_LIMIT, MAX_TEXT_BYTES, MODEL_VERSION, Query};
+pub use engine::{
+    Engine, Error, Explained, Language, MAX_LIMIT, MAX_TEXT_BYTES, MODEL_VERSION, Query,
+};

@@ -6,8 +6,8 @@ use hysio_model::diagnosis::{CodeSystem, Evidence, Suggestion};
 
 use super::{
     Catalogue, catalogue,
-    matcher::{Match, Matcher, resolve},
-    text::{Analyzer, Token, words},
+    matcher::{Match, Matcher, NOTE_FEATURES, PHRASE_FEATURES},
+    text::{Analyzer, scopes, sentences, words},
 };
 
 /// Names this ranking in answers and metrics; raised when suggestions change.
@@ -18,6 +18,9 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// More suggestions help nobody to choose.
 pub const MAX_LIMIT: usize = 100;
+
+/// A single sentence of at most this many tokens is one finding; anything longer is a note of several.
+const PHRASE_TOKENS_MAX: usize = 14;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -52,6 +55,15 @@ impl Default for Query {
             limit: 10,
         }
     }
+}
+
+/// A suggestion with what its rank is made of.
+#[derive(Debug, Clone)]
+pub struct Explained {
+    pub suggestion: Suggestion,
+    /// Log-odds.
+    pub score: f32,
+    pub features: Vec<(&'static str, f32)>,
 }
 
 /// A catalogue, opened and ready to match. Cheap to share; holds no text.
@@ -90,34 +102,57 @@ impl Engine {
         if query.limit == 0 || query.limit > MAX_LIMIT {
             return Err(Error::Limit { limit: query.limit });
         }
-        let words = words(text);
-        let tokens = self.analyzer.text(&words);
-        let matches = self.matcher.phrase(&self.catalogue, &tokens);
-        let mut suggestions: Vec<Suggestion> = Vec::new();
-        for found in &matches {
-            if suggestions.len() == query.limit {
-                break;
-            }
-            let suggestion = self.suggestion(text, &tokens, found);
-            if suggestions
-                .iter()
-                .all(|known| known.code != suggestion.code)
-            {
-                suggestions.push(suggestion);
-            }
-        }
-        Ok(suggestions)
+        let matches = self.matches(text);
+        Ok(matches
+            .iter()
+            .take(query.limit)
+            .map(|found| self.suggestion(text, found))
+            .collect())
     }
 
-    fn suggestion(&self, text: &str, tokens: &[Token], found: &Match) -> Suggestion {
-        let code = resolve(&self.catalogue, &self.analyzer, found.entry, tokens);
+    /// What each suggestion's rank is made of: the names and values of its features.
+    pub fn explain(&self, text: &str, query: &Query) -> Result<Vec<Explained>, Error> {
+        let suggestions = self.suggest(text, query)?;
+        let explained = suggestions.into_iter().zip(self.matches(text));
+        Ok(explained
+            .map(|(suggestion, found)| {
+                let names: &[&str] = if found.features.len() == NOTE_FEATURES.len() {
+                    &NOTE_FEATURES
+                } else {
+                    &PHRASE_FEATURES
+                };
+                Explained {
+                    suggestion,
+                    score: found.score,
+                    features: names.iter().copied().zip(found.features).collect(),
+                }
+            })
+            .collect())
+    }
+
+    fn matches(&self, text: &str) -> Vec<Match> {
+        let words = words(text);
+        let sentences: Vec<_> = sentences(&words)
+            .into_iter()
+            .map(|sentence| (self.analyzer.text(sentence), scopes(sentence)))
+            .collect();
+        match sentences.as_slice() {
+            [] => Vec::new(),
+            [(tokens, scopes)] if tokens.len() <= PHRASE_TOKENS_MAX => {
+                self.matcher.phrase(&self.catalogue, tokens, scopes)
+            }
+            sentences => self.matcher.note(&self.catalogue, sentences),
+        }
+    }
+
+    fn suggestion(&self, text: &str, found: &Match) -> Suggestion {
         let term = self.catalogue.terms.text(found.term);
         Suggestion {
             system: CodeSystem::Icd10Cm,
-            code: code.code,
-            title: code.title,
-            probability: f64::from(1.0 / (1.0 + (8.0 - found.score).exp())),
-            billable: code.billable,
+            code: found.code.code.clone(),
+            title: found.code.title.clone(),
+            probability: f64::from(1.0 / (1.0 + (-found.score).exp())),
+            billable: found.code.billable,
             evidence: found
                 .ranges
                 .iter()

@@ -2,9 +2,11 @@
 //! synonyms brought to one form. The same analysis reads the catalogue's terms and the clinician's text.
 
 mod analyzer;
+mod context;
 mod rewrite;
 mod stem;
 mod words;
 
 pub(super) use analyzer::{Analyzer, TermToken, Token};
-pub(super) use words::{Word, sentences, words};
+pub(super) use context::{Assertion, Scope, asserted, scopes};
+pub(super) use words::{sentences, words};

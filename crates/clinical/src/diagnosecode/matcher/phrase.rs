@@ -1,41 +1,106 @@
 //! A short text as one query: the terms most like the whole of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Match, Matcher,
-    features::{query_trigrams, score},
+    features::{Features, query_trigrams, score},
+    note::lasts,
     query::Query,
+    rank,
 };
-use crate::diagnosecode::{Catalogue, catalogue::EntryId, text::Token};
+use crate::diagnosecode::{
+    Catalogue,
+    catalogue::EntryId,
+    text::{Assertion, Scope, Token, asserted},
+};
 
+/// Log-odds from which a phrase is taken to be meant as the term says it.
+const CONFIDENT: f32 = 0.0;
 /// Candidates of the inverted index whose features are computed.
 const CANDIDATES_MAX: usize = 300;
 
 impl Matcher {
-    /// The entries that a phrase may mean, best first, each once.
-    pub(crate) fn phrase(&self, catalogue: &Catalogue, tokens: &[Token]) -> Vec<Match> {
+    /// The codes that a phrase may mean, best first, each once. What it denies or ascribes to someone else is left out,
+    /// unless the classification itself speaks so: "migraine without aura", "family history of glaucoma".
+    pub(crate) fn phrase(
+        &self,
+        catalogue: &Catalogue,
+        tokens: &[Token],
+        scopes: &[Scope],
+    ) -> Vec<Match> {
+        let all = self.whole(catalogue, tokens);
+        if scopes.is_empty()
+            || all
+                .first()
+                .is_some_and(|best| self.says_without(catalogue, best))
+        {
+            return all;
+        }
+        let said: Vec<Token> = tokens
+            .iter()
+            .filter(|token| {
+                !asserted(scopes, token.start, token.end).is_some_and(Assertion::is_absent)
+            })
+            .cloned()
+            .collect();
+        let old = scopes
+            .iter()
+            .any(|scope| scope.assertion == Assertion::History);
+        let family = scopes
+            .iter()
+            .any(|scope| scope.assertion == Assertion::Family);
+        let mut matches = self.whole(catalogue, &said);
+        matches.retain(|found| {
+            let status = found.code.code.starts_with('Z');
+            status || (!family && (!old || lasts(&found.code.code)))
+        });
+        matches
+    }
+
+    fn says_without(&self, catalogue: &Catalogue, found: &Match) -> bool {
+        let stems = catalogue.terms.stems();
+        found.score > CONFIDENT
+            && catalogue.terms.tokens(found.term).any(|token| {
+                matches!(
+                    stems[token.stem as usize].as_str(),
+                    "without" | "not" | "no"
+                )
+            })
+    }
+
+    fn whole(&self, catalogue: &Catalogue, tokens: &[Token]) -> Vec<Match> {
         let query = self.query(catalogue, tokens, true);
         let trigrams = query_trigrams(&query);
-        let mut best: HashMap<EntryId, Match> = HashMap::new();
+        let said: HashSet<&str> = tokens.iter().map(|token| token.stem.as_str()).collect();
+        let mut best: HashMap<EntryId, (f32, u32, Features, Vec<usize>)> = HashMap::new();
         for term in self.candidates(catalogue, &query) {
             let (features, matched) = self.features(catalogue, &query, &trigrams, term);
+            let score = score(&features);
+            let entry = catalogue.terms.entry(term);
+            if best.get(&entry).is_none_or(|known| known.0 < score) {
+                best.insert(entry, (score, term, features, matched));
+            }
+        }
+        let mut codes: HashMap<String, Match> = HashMap::new();
+        for (entry, (score, term, features, matched)) in best {
+            let code = self.resolve(catalogue, entry, &said);
             let found = Match {
-                entry: catalogue.terms.entry(term),
-                score: score(&features),
+                score,
                 term,
                 ranges: ranges(&query, &matched),
-                features,
+                features: features.to_vec(),
+                code,
             };
-            match best.get(&found.entry) {
-                Some(known) if known.score >= found.score => {}
+            match codes.get(&found.code.code) {
+                Some(known) if (known.score, found.term) >= (found.score, known.term) => {}
                 Some(_) | None => {
-                    best.insert(found.entry, found);
+                    codes.insert(found.code.code.clone(), found);
                 }
             }
         }
-        let mut matches: Vec<Match> = best.into_values().collect();
-        matches.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.entry.cmp(&b.entry)));
+        let mut matches: Vec<Match> = codes.into_values().collect();
+        rank(&mut matches);
         matches
     }
 

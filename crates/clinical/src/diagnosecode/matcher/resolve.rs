@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 
+use super::Matcher;
 use crate::diagnosecode::{
     Catalogue,
-    catalogue::{Code, EntryId, Seventh},
-    text::{Analyzer, Token},
+    catalogue::{Code, Entry, EntryId, Seventh},
 };
 
 /// Said of a later visit for the same injury.
@@ -23,82 +23,81 @@ const SUBSEQUENT: [&str; 8] = [
 /// Said of what an old injury left behind.
 const SEQUELA: [&str; 5] = ["sequela", "sequel", "late", "residu", "old"];
 
-/// Completes an entry to the most specific code that the text supports.
-pub(crate) fn resolve(
-    catalogue: &Catalogue,
-    analyzer: &Analyzer,
-    entry: EntryId,
-    tokens: &[Token],
-) -> Code {
-    let said: HashSet<&str> = tokens.iter().map(|token| token.stem.as_str()).collect();
-    let leaf = descend(catalogue, analyzer, entry, &said);
-    let seventh = seventh(catalogue.seventh_set(leaf), &said);
-    catalogue.code(leaf, seventh)
-}
-
-/// Goes down to the child whose own words the text says most of and which adds least that is unsaid; where the
-/// classification has a default ("unspecified", "without complications"), to that.
-fn descend(
-    catalogue: &Catalogue,
-    analyzer: &Analyzer,
-    from: EntryId,
-    said: &HashSet<&str>,
-) -> EntryId {
-    let mut at = from;
-    loop {
-        let own: HashSet<String> = stems(catalogue, analyzer, at);
-        let best = catalogue
-            .children(at)
-            .into_iter()
-            .map(|child| (fit(catalogue, analyzer, child, &own, said), child))
-            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-        match best {
-            Some((fit, child)) if fit > 0.0 => at = child,
-            Some(_) | None => return at,
-        }
+impl Matcher {
+    /// Completes an entry to the most specific code that the text's stems support.
+    pub(crate) fn resolve(
+        &self,
+        catalogue: &Catalogue,
+        entry: EntryId,
+        said: &HashSet<&str>,
+    ) -> Code {
+        let leaf = self.descend(catalogue, entry, said);
+        let seventh = seventh(catalogue.seventh_set(leaf), said);
+        catalogue.code(leaf, seventh)
     }
-}
 
-/// How well a child suits: above zero if it says nothing that the text does not.
-fn fit(
-    catalogue: &Catalogue,
-    analyzer: &Analyzer,
-    child: EntryId,
-    own: &HashSet<String>,
-    said: &HashSet<&str>,
-) -> f32 {
-    let entry = catalogue.entry(child);
-    let mut fit = 0.0;
-    let mut unsaid = 0.0;
-    for stem in stems(catalogue, analyzer, child) {
-        if said.contains(stem.as_str()) {
-            if !own.contains(&stem) {
-                fit += 1.0;
+    /// Goes down to the child whose own words the text says most of and which adds least that is unsaid; where the
+    /// classification has a default ("unspecified", "without complications"), to that.
+    fn descend(&self, catalogue: &Catalogue, from: EntryId, said: &HashSet<&str>) -> EntryId {
+        let mut at = from;
+        loop {
+            let own: HashSet<&str> = self.title(catalogue, at).collect();
+            let best = catalogue
+                .children(at)
+                .into_iter()
+                .map(|child| (self.fit(catalogue, child, &own, said), child))
+                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
+            match best {
+                Some((fit, child)) if fit > 0.0 => at = child,
+                Some(_) | None => return at,
             }
-        } else if !own.contains(&stem) && !is_filler(&stem) {
-            unsaid += 0.4;
         }
     }
-    let title = entry.title.to_lowercase();
-    let is_default = title.contains("unspecified")
-        || title.contains("without")
-        || title.contains("uncomplicated")
-        || entry.code.ends_with('9');
-    if fit > unsaid {
-        return 1.0 + fit - unsaid;
+
+    /// How well a child suits: above zero if it says nothing that the text does not.
+    fn fit(
+        &self,
+        catalogue: &Catalogue,
+        child: EntryId,
+        own: &HashSet<&str>,
+        said: &HashSet<&str>,
+    ) -> f32 {
+        let mut fit = 0.0;
+        let mut unsaid = 0.0;
+        for stem in self
+            .title(catalogue, child)
+            .filter(|stem| !own.contains(stem))
+        {
+            if said.contains(stem) {
+                fit += 1.0;
+            } else if !is_filler(stem) {
+                unsaid += 0.4;
+            }
+        }
+        if fit > unsaid {
+            return 1.0 + fit - unsaid;
+        }
+        if is_default(catalogue.entry(child)) {
+            return 0.9 - 0.05 * unsaid;
+        }
+        0.0
     }
-    if is_default {
-        return 0.9 - 0.05 * unsaid;
+
+    fn title<'a>(&self, catalogue: &'a Catalogue, entry: EntryId) -> impl Iterator<Item = &'a str> {
+        let stems = catalogue.terms.stems();
+        self.titles[entry as usize]
+            .into_iter()
+            .flat_map(|term| catalogue.terms.tokens(term))
+            .map(|token| stems[token.stem as usize].as_str())
     }
-    0.0
 }
 
-fn stems(catalogue: &Catalogue, analyzer: &Analyzer, entry: EntryId) -> HashSet<String> {
-    analyzer
-        .term(&catalogue.entry(entry).title)
-        .into_iter()
-        .map(|token| token.stem)
-        .collect()
+fn is_default(entry: &Entry) -> bool {
+    let title = entry.title.to_lowercase();
+    ["unspecified", "without", "uncomplicated"]
+        .iter()
+        .any(|word| title.contains(word))
+        || entry.code.ends_with('9')
 }
 
 fn is_filler(stem: &str) -> bool {
