@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{code, evaluate, transcribe};
+use crate::commands::{code, codes, evaluate, transcribe};
 
 /// Clinical documentation: dictation in, coded record out.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ enum Command {
     Transcribe(transcribe::Command),
     /// Suggest diagnosis codes for a text.
     Code(code::Command),
+    /// Build, show and search the catalogue of diagnosis codes.
+    Codes(codes::Command),
     /// Measure the engines against references.
     Evaluate(evaluate::Command),
 }
@@ -31,6 +33,7 @@ impl Cli {
         let result = match self.command {
             Command::Transcribe(command) => command.run(),
             Command::Code(command) => command.run(),
+            Command::Codes(command) => command.run(),
             Command::Evaluate(command) => command.run(),
         };
         match result {

@@ -1,12 +1,25 @@
 //! `hysio evaluate`
 
-use clap::Args;
+use clap::{Args, Subcommand};
+
+use super::codes_evaluation::Codes;
 
 #[derive(Debug, Args)]
-pub struct Command {}
+pub struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Suggested diagnosis codes against those known to be right.
+    Codes(Codes),
+}
 
 impl Command {
     pub fn run(self) -> anyhow::Result<()> {
-        anyhow::bail!("not built yet")
+        match self.what {
+            What::Codes(codes) => codes.run(),
+        }
     }
 }

@@ -1,0 +1,12 @@
+//! From characters to the tokens that are matched: words with their place in the text, stemmed, abbreviations and
+//! synonyms brought to one form. The same analysis reads the catalogue's terms and the clinician's text.
+
+mod analyzer;
+mod context;
+mod rewrite;
+mod stem;
+mod words;
+
+pub(super) use analyzer::{Analyzer, TermToken, Token};
+pub(super) use context::{Assertion, Scope, asserted, scopes};
+pub(super) use words::{sentences, words};
