@@ -4,3 +4,5 @@ pub mod postgres;
 
 pub mod cipher;
 mod secret_file;
+
+pub mod embedded_postgres;
