@@ -1,0 +1,104 @@
+// Steps 3 and 4: the SOAP note. A draft is edited and saved as it is typed; a signed note is read.
+
+import { button, fill, h, icon, newId } from "../dom.js";
+import { t, when } from "../i18n.js";
+import { explain } from "../notice.js";
+import { FIELDS, texts } from "../note_merge.js";
+import { beforeSignOut } from "../session.js";
+import { autosave } from "./autosave.js";
+
+/** {element, flush(), record(), texts(), close()} for a draft. */
+export function noteEditor({ record, me }) {
+  const status = h("p", { class: "save-status small", role: "status" });
+  const conflictPlace = h("div", null);
+  const areas = Object.fromEntries(FIELDS.map((field) => [field, area(field, (text) => saving.typed(field, text))]));
+  const show = (values) => {
+    for (const field of FIELDS) if (areas[field].input.value !== values[field]) areas[field].write(values[field]);
+  };
+  const saving = autosave({
+    record, userId: me.user.id, replaced: show,
+    status: (kind, detail) => drawStatus(status, kind, detail),
+    conflict: (clash) => drawConflict(conflictPlace, clash, saving.resolve),
+  });
+  show(saving.texts());
+  drawStatus(status, saving.dirty() ? "dirty" : "saved", saving.dirty() ? null : new Date(record.updated_at));
+  const release = beforeSignOut(saving.flush);
+  const warn = (event) => saving.dirty() && event.preventDefault();
+  addEventListener("beforeunload", warn);
+  const element = h("section", { class: "card note", "aria-labelledby": "note-title" },
+    h("header", { class: "pane-head" }, h("h2", { id: "note-title" }, t("note.title")), status), conflictPlace,
+    h("div", { class: "note-grid" }, FIELDS.map((field) => areas[field].element)));
+  return {
+    element, flush: saving.flush, record: saving.record, texts: saving.texts,
+    close: () => { saving.close(); release(); removeEventListener("beforeunload", warn); },
+  };
+}
+
+/** A signed note, or an earlier version of one. */
+export function noteReader(record, { headed = true } = {}) {
+  const parts = FIELDS.map((field) => h("div", { class: "note-part" }, h("h3", null, t(`note.${field}`)),
+    record[field] ? h("p", { class: "note-text" }, record[field]) : h("p", { class: "quiet" }, t("note.nothing"))));
+  if (!headed) return h("div", { class: "note-grid" }, parts);
+  return h("section", { class: "card note", "aria-labelledby": "note-title" },
+    h("header", { class: "pane-head" }, h("h2", { id: "note-title" }, t("note.title"))), h("div", { class: "note-grid" }, parts));
+}
+
+function area(field, typed) {
+  const id = newId(field);
+  const input = h("textarea", { id, rows: 3, spellcheck: "true", on: { input: () => { fit(input); typed(input.value); } } });
+  const write = (text) => { input.value = text; requestAnimationFrame(() => fit(input)); };
+  return { input, write, element: h("div", { class: "field note-part" }, h("label", { for: id }, t(`note.${field}`)), input) };
+}
+
+/** Grows with its text; where the browser can, `field-sizing: content` does it in the style sheet. */
+function fit(input) {
+  if (CSS.supports("field-sizing", "content")) return;
+  input.style.height = "auto";
+  input.style.height = `${input.scrollHeight + 2}px`;
+}
+
+function drawStatus(place, kind, detail) {
+  const words = {
+    saved: () => t("note.saved", { time: when(detail, "time") }),
+    dirty: () => t("note.dirty"),
+    saving: () => t("note.saving"),
+    waiting: () => `${t("note.waiting")} ${explain(detail)}`,
+    conflict: () => t("note.conflict"),
+    signed: () => t("note.signed_meanwhile"),
+    refused: () => explain(detail),
+  }[kind]();
+  const sign = { saved: "check", dirty: "pen", saving: "again" }[kind] ?? "alert";
+  place.className = `save-status small ${kind}`;
+  // Announcing each save would talk over the one who writes.
+  place.setAttribute("aria-live", ["saved", "dirty", "saving"].includes(kind) ? "off" : "assertive");
+  fill(place, icon(sign), " ", words);
+}
+
+function drawConflict(place, { fields, mine, theirs }, resolve) {
+  const chosen = {};
+  const left = new Set(fields);
+  const choose = (field, text, block) => {
+    chosen[field] = text;
+    left.delete(field);
+    block.remove();
+    if (left.size) return;
+    fill(place);
+    resolve(chosen);
+  };
+  const blocks = fields.map((field) => {
+    const side = (key, text) => h("div", { class: "conflict-side" }, h("h4", null, t(key)), h("p", { class: "note-text" }, text || t("note.nothing")));
+    const block = h("div", { class: "conflict-field" }, h("h3", null, t(`note.${field}`)),
+      h("div", { class: "conflict-sides" }, side("note.mine", mine[field]), side("note.theirs", theirs[field])),
+      h("div", { class: "button-row" },
+        button(t("note.keep_mine"), { kind: "primary", click: () => choose(field, mine[field], block) }),
+        button(t("note.take_theirs"), { click: () => choose(field, theirs[field], block) }),
+        button(t("note.keep_both"), { click: () => choose(field, `${theirs[field]}\n\n${mine[field]}`, block) })));
+    return block;
+  });
+  fill(place, h("div", { class: "conflict", role: "alert" }, h("p", null, h("strong", null, t("note.conflict")), " ", t("note.conflict_words")), blocks));
+}
+
+/** Which parts of a note are empty, in words. */
+export function emptyParts(record) {
+  return FIELDS.filter((field) => !texts(record)[field].trim()).map((field) => t(`note.${field}`));
+}

@@ -1,0 +1,140 @@
+// Suggested codes: how likely, why, and the clinician's decision on each.
+
+import * as api from "../api.js";
+import { combobox } from "../combobox.js";
+import { button, fill, h, icon } from "../dom.js";
+import { percent, t } from "../i18n.js";
+import { announce, emptyState, failed } from "../notice.js";
+
+/**
+ * {element, all(), move(step), decide(decision), point(id)}. `changed(all)` follows every decision;
+ * `looked(id|null)` the suggestion under the pointer or the focus.
+ */
+export function suggestionsPane({ encounter, suggestions, locked, changed, looked }) {
+  const state = { all: [...suggestions].sort((a, b) => a.rank - b.rank), locked };
+  const list = h("ol", { class: "suggestions", role: "list" });
+  const count = h("p", { class: "quiet small", role: "status" });
+  const context = { encounter, state, list, changed: () => { tally(); changed(state.all); }, looked };
+  const tally = () => {
+    const n = state.all.filter(({ decision }) => decision === "pending").length;
+    count.textContent = state.all.length ? t(n ? "codes.pending" : "codes.decided", { n }) : "";
+  };
+  const draw = () => fill(list, state.all.length ? state.all.map((suggestion) => card(context, suggestion)) : h("li", null, emptyState(t("codes.none"))));
+  context.draw = draw;
+  draw();
+  tally();
+  const element = h("section", { class: "card pane codes", "aria-labelledby": "codes-title" },
+    h("header", { class: "pane-head" }, h("h2", { id: "codes-title" }, t("codes.title"), " ", h("span", { class: "quiet" }, encounter.code_system)), count),
+    h("div", { class: "pane-scroll", tabindex: "0", role: "region", "aria-labelledby": "codes-title" }, list),
+    !locked && adder(context));
+  return { element, all: () => state.all, move: (step) => move(context, step), decide: (decision) => decideCurrent(context, decision), point: (id) => point(context, id) };
+}
+
+function card(context, suggestion) {
+  const { id, code, title, probability, billable, manual, decision, evidence, rank } = suggestion;
+  const place = h("li", {
+    class: `suggestion ${decision}`, tabindex: "-1", "data-id": id,
+    on: {
+      pointerenter: () => context.looked(id, false), pointerleave: () => context.looked(null, false),
+      focusin: () => { current(context, id); context.looked(id, true); }, focusout: () => context.looked(null, false),
+    },
+  });
+  const words = [...new Set((evidence ?? []).map(({ text }) => text))];
+  return fill(place,
+    h("div", { class: "suggestion-head" }, h("span", { class: "rank numeric", "aria-hidden": "true" }, String(rank)),
+      h("p", { class: "suggestion-name" }, h("strong", { class: "code" }, code), " ", title),
+      likelihood(probability, manual)),
+    h("p", { class: "suggestion-why small" },
+      h("span", { class: `tag ${billable ? "" : "warn"}` }, icon(billable ? "check" : "alert"), t(billable ? "codes.billable" : "codes.not_billable")),
+      words.length > 0 && h("span", { class: "quiet" }, t("codes.because"), " ", words.map((text, index) => [index > 0 && ", ", h("q", null, text)]))),
+    decisions(context, suggestion));
+}
+
+function likelihood(probability, manual) {
+  if (manual) return h("span", { class: "tag" }, icon("pen"), t("codes.by_hand"));
+  const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("i"));
+  bar.firstChild.style.setProperty("--share", String(probability));
+  return h("span", { class: "likelihood" }, bar, h("span", { class: "numeric" }, h("span", { class: "spoken" }, `${t("codes.probability")} `), percent(probability)));
+}
+
+function decisions(context, suggestion) {
+  if (context.state.locked) return h("p", { class: "small decided" }, t(`codes.${suggestion.decision}`));
+  const choice = (decision, sign, key) => h("button", {
+    type: "button", class: `button small ${decision}`, "aria-pressed": String(suggestion.decision === decision), "data-decision": decision,
+    on: { click: () => decide(context, suggestion, suggestion.decision === decision ? "pending" : decision) },
+  }, icon(sign), h("span", null, t(key)), h("span", { class: "spoken" }, ` ${suggestion.code}`));
+  return h("div", { class: "button-row" }, choice("accepted", "check", "codes.accept"), choice("rejected", "cross", "codes.reject"));
+}
+
+/** Shown at once, sent after; taken back when the server refuses. */
+async function decide(context, suggestion, decision) {
+  const before = suggestion.decision;
+  if (before === decision) return;
+  apply(context, suggestion, decision);
+  announce(`${suggestion.code}: ${t(`codes.${decision}`)}`);
+  try {
+    await api.patch(`/api/encounters/${encodeURIComponent(context.encounter.id)}/suggestions/${encodeURIComponent(suggestion.id)}`, { decision });
+  } catch (error) {
+    if (suggestion.decision === decision) apply(context, suggestion, before);
+    failed(error);
+  }
+}
+
+function apply(context, suggestion, decision) {
+  suggestion.decision = decision;
+  const element = context.list.querySelector(`[data-id="${CSS.escape(suggestion.id)}"]`);
+  element.className = `suggestion ${decision}${element.classList.contains("current") ? " current" : ""}`;
+  for (const choice of element.querySelectorAll("[data-decision]")) choice.setAttribute("aria-pressed", String(choice.dataset.decision === decision));
+  context.changed();
+}
+
+function current(context, id) {
+  for (const element of context.list.children) element.classList.toggle("current", element.dataset.id === String(id));
+}
+
+function move(context, step) {
+  const cards = [...context.list.querySelectorAll(".suggestion")];
+  if (!cards.length) return;
+  const at = cards.findIndex((element) => element.classList.contains("current"));
+  const next = cards[at < 0 ? (step > 0 ? 0 : cards.length - 1) : Math.min(cards.length - 1, Math.max(0, at + step))];
+  next.focus();
+  next.scrollIntoView({ block: "nearest" });
+}
+
+function decideCurrent(context, decision) {
+  const id = context.list.querySelector(".current")?.dataset.id;
+  const suggestion = context.state.all.find((one) => String(one.id) === id);
+  if (!suggestion || context.state.locked) return move(context, 1);
+  decide(context, suggestion, suggestion.decision === decision ? "pending" : decision);
+}
+
+function point(context, id) {
+  for (const element of context.list.querySelectorAll(".suggestion")) element.classList.toggle("pointed", id !== null && element.dataset.id === String(id));
+}
+
+function adder(context) {
+  const find = combobox({
+    label: t("codes.add"), placeholder: t("codes.add_hint"), minimum: 2,
+    search: async (query, signal) =>
+      (await api.get(`/api/codes?limit=10&system=${encodeURIComponent(context.encounter.code_system)}&q=${encodeURIComponent(query)}`, { signal })).codes,
+    row: ({ code, title, billable }) => [h("strong", { class: "code" }, code), h("span", null, title), !billable && h("span", { class: "quiet small" }, t("codes.not_billable"))],
+    choose: (code) => add(context, code, find),
+  });
+  return h("div", { class: "pane-foot" }, find.element);
+}
+
+async function add(context, { system, code }, find) {
+  const already = context.state.all.find((one) => one.system === system && one.code === code);
+  try {
+    if (already) await decide(context, already, "accepted");
+    else {
+      context.state.all.push(await api.post(`/api/encounters/${encodeURIComponent(context.encounter.id)}/suggestions`, { system, code }));
+      context.draw();
+      context.changed();
+      announce(`${code}: ${t("codes.accepted")}`);
+    }
+    find.clear();
+  } catch (error) {
+    failed(error);
+  }
+}
