@@ -1,4 +1,21 @@
-//! HTTP, one file a resource.
+//! HTTP, one file a resource. A handler takes the request apart, calls the store, and maps what comes back.
 
+pub mod app;
+mod audit;
+mod codes;
 pub mod diagnosecode;
+mod encounters;
+mod events;
+pub mod health;
+mod idempotency;
+mod jobs;
+mod patients;
+pub mod problem;
+mod recordings;
+mod records;
+mod session;
+mod signed_in;
+mod suggestions;
 pub mod transcription;
+mod upload;
+mod users;
