@@ -83,7 +83,7 @@ mod tests {
     fn speech_without_a_pause_is_cut_at_its_quietest_point() {
         let mut probabilities = vec![0.9; 2000];
         probabilities[800] = 0.5;
-        let chunks = plan(&[0..2000], &probabilities, 2000 * WINDOW);
+        let chunks = plan(&vec![0..2000; 1], &probabilities, 2000 * WINDOW);
         assert_eq!(chunks[0].samples, 0..800 * WINDOW);
         assert_eq!(chunks[1].samples.start, 800 * WINDOW);
     }

@@ -1,4 +1,6 @@
-//! `hysio evaluate`
+//! `hysio evaluate`: the engines against references, so that every change to one can be judged.
+
+mod transcription;
 
 use clap::{Args, Subcommand};
 
@@ -14,12 +16,15 @@ pub struct Command {
 enum What {
     /// Suggested diagnosis codes against those known to be right.
     Codes(Codes),
+    /// Word error rate, speed and memory over recordings with reference texts.
+    Transcription(transcription::Command),
 }
 
 impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         match self.what {
             What::Codes(codes) => codes.run(),
+            What::Transcription(command) => command.run(),
         }
     }
 }

@@ -30,12 +30,16 @@ pub struct EngineArguments {
 
 impl EngineArguments {
     pub fn load(&self) -> anyhow::Result<Engine> {
+        let threads = self.threads.map_or_else(cores, NonZero::get);
+        Ok(Engine::load(self.folder()?, self.model, threads)?)
+    }
+
+    pub fn folder(&self) -> anyhow::Result<Folder> {
         let folder = match &self.models {
             Some(folder) => folder.clone(),
             None => default_folder()?,
         };
-        let threads = self.threads.map_or_else(cores, NonZero::get);
-        Ok(Engine::load(Folder::new(folder), self.model, threads)?)
+        Ok(Folder::new(folder))
     }
 
     pub fn options(&self) -> Options {
