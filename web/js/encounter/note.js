@@ -86,16 +86,16 @@ function drawConflict(place, { fields, mine, theirs }, resolve) {
     resolve(chosen);
   };
   const blocks = fields.map((field) => {
-    const side = (key, text) => h("div", { class: "conflict-side" }, h("h4", null, t(key)), h("p", { class: "note-text" }, text || t("note.nothing")));
-    const block = h("div", { class: "conflict-field" }, h("h3", null, t(`note.${field}`)),
-      h("div", { class: "conflict-sides" }, side("note.mine", mine[field]), side("note.theirs", theirs[field])),
+    const side = (key, text) => h("div", { class: "clash-side" }, h("h4", null, t(key)), h("p", { class: "note-text" }, text || t("note.nothing")));
+    const block = h("div", { class: "clash-field" }, h("h3", null, t(`note.${field}`)),
+      h("div", { class: "clash-sides" }, side("note.mine", mine[field]), side("note.theirs", theirs[field])),
       h("div", { class: "button-row" },
         button(t("note.keep_mine"), { kind: "primary", click: () => choose(field, mine[field], block) }),
         button(t("note.take_theirs"), { click: () => choose(field, theirs[field], block) }),
         button(t("note.keep_both"), { click: () => choose(field, `${theirs[field]}\n\n${mine[field]}`, block) })));
     return block;
   });
-  fill(place, h("div", { class: "conflict", role: "alert" }, h("p", null, h("strong", null, t("note.conflict")), " ", t("note.conflict_words")), blocks));
+  fill(place, h("div", { class: "clash", role: "alert" }, h("p", null, h("strong", null, t("note.conflict")), " ", t("note.conflict_words")), blocks));
 }
 
 /** Which parts of a note are empty, in words. */

@@ -17,7 +17,7 @@ export function suggestionsPane({ encounter, suggestions, locked, changed, looke
   const context = { encounter, state, list, changed: () => { tally(); changed(state.all); }, looked };
   const tally = () => {
     const n = state.all.filter(({ decision }) => decision === "pending").length;
-    count.textContent = state.all.length ? t(n ? "codes.pending" : "codes.decided", { n }) : "";
+    count.textContent = state.all.length && !locked ? t(n ? "codes.to_decide" : "codes.decided", { n }) : "";
   };
   const draw = () => fill(list, state.all.length ? state.all.map((suggestion) => card(context, suggestion)) : h("li", null, emptyState(t("codes.none"))));
   context.draw = draw;

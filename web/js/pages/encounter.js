@@ -108,8 +108,9 @@ function review(view, work, encounter) {
     h("div", { class: "toolbar" }, sound?.element, h("span", { class: "spring" }),
       !locked && button(t("codes.again"), { icon: "again", kind: "plain", click: () => suggestAgain(view, encounter, note) }),
       button(t("keys.title"), { icon: "keyboard", kind: "plain", click: help })),
+    locked && noteReader(record),
     h("div", { class: "panes" }, transcript?.element, codes.element),
-    note?.element ?? noteReader(record),
+    note?.element,
     bar?.element ?? signedBar({ record, mayAmend: view.me.user.role === "clinician", amended: () => reload(view) }));
 }
 

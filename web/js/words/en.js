@@ -59,7 +59,6 @@ export const en = {
   "start.unsent": "{n} recordings on this computer have not been sent yet.",
   "start.unsent.one": "A recording on this computer has not been sent yet.",
   "start.send_it": "Open and send",
-  "started": "{time}",
   "search.none": "Nothing found for “{query}”.",
   "search.found": "{n} found",
 
@@ -177,7 +176,8 @@ export const en = {
   "transcript.unsure": "words are ones the engine was unsure of ({n}). Listen before you sign.",
 
   "codes.title": "Suggested codes",
-  "codes.pending": "{n} to decide",
+  "codes.to_decide": "{n} to decide",
+  "codes.pending": "not decided",
   "codes.decided": "all decided",
   "codes.none": "No codes were found in this text. Add one below.",
   "codes.billable": "Billable",

@@ -59,7 +59,6 @@ export const nl = {
   "start.unsent": "{n} opnamen op deze computer zijn nog niet verstuurd.",
   "start.unsent.one": "Een opname op deze computer is nog niet verstuurd.",
   "start.send_it": "Openen en versturen",
-  "started": "{time}",
   "search.none": "Niets gevonden voor “{query}”.",
   "search.found": "{n} gevonden",
 
@@ -177,7 +176,8 @@ export const nl = {
   "transcript.unsure": "woorden zijn onzeker herkend ({n}). Luister voor u ondertekent.",
 
   "codes.title": "Voorgestelde codes",
-  "codes.pending": "{n} te beslissen",
+  "codes.to_decide": "{n} te beslissen",
+  "codes.pending": "niet beslist",
   "codes.decided": "alles beslist",
   "codes.none": "In deze tekst zijn geen codes gevonden. Voeg er hieronder een toe.",
   "codes.billable": "Declarabel",
