@@ -25,7 +25,7 @@ export function suggestionsPane({ encounter, suggestions, locked, changed, looke
   tally();
   const element = h("section", { class: "card pane codes", "aria-labelledby": "codes-title" },
     h("header", { class: "pane-head" }, h("h2", { id: "codes-title" }, t("codes.title"), " ", h("span", { class: "quiet" }, encounter.code_system)), count),
-    h("div", { class: "pane-scroll", tabindex: "0", role: "region", "aria-labelledby": "codes-title" }, list),
+    h("div", { class: "pane-scroll", tabindex: "0", role: "group", "aria-labelledby": "codes-title" }, list),
     !locked && adder(context));
   return { element, all: () => state.all, move: (step) => move(context, step), decide: (decision) => decideCurrent(context, decision), point: (id) => point(context, id) };
 }

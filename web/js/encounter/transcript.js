@@ -35,7 +35,7 @@ export function transcriptPane({ transcript, suggestions, play, pointed }) {
   const element = h("section", { class: "card pane transcript", "aria-labelledby": "transcript-title" },
     h("header", { class: "pane-head" }, h("h2", { id: "transcript-title" }, t("transcript.title")),
       h("p", { class: "quiet small numeric" }, [clock(transcript.duration_seconds), t(`language.${transcript.language}`), transcript.model].filter(Boolean).join(" · "))),
-    h("div", { class: "pane-scroll", tabindex: "0", role: "region", "aria-labelledby": "transcript-title" }, body, key));
+    h("div", { class: "pane-scroll", tabindex: "0", role: "group", "aria-labelledby": "transcript-title" }, body, key));
   return { element, show, highlight, follow: (seconds) => mark(list, transcript.segments, seconds) };
 }
 
