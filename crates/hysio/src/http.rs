@@ -2,3 +2,4 @@
 
 pub mod diagnosecode;
 pub mod transcription;
+pub mod ui;

@@ -107,7 +107,7 @@ function review(view, work, encounter) {
   fill(work,
     h("div", { class: "toolbar" }, sound?.element, h("span", { class: "spring" }),
       !locked && button(t("codes.again"), { icon: "again", kind: "plain", click: () => suggestAgain(view, encounter, note) }),
-      button(t("keys.title"), { icon: "keyboard", kind: "plain", click: help })),
+      button(t("keys.title"), { icon: "keyboard", kind: "plain for-keys", click: help })),
     locked && noteReader(record),
     h("div", { class: "panes" }, transcript?.element, codes.element),
     note?.element,

@@ -117,7 +117,7 @@ export const en = {
 
   "record.title": "Record",
   "record.start": "Start recording",
-  "record.hint": "Speaks into this browser's microphone. Each second is kept on this computer until the server has it.",
+  "record.hint": "Uses this computer's microphone. What you say is kept on this computer until the server has accepted it.",
   "record.unable": "This browser can't record here: it needs a microphone and a secure connection (https). Choose a file instead.",
   "record.started": "Recording",
   "record.on": "Recording",

@@ -117,7 +117,7 @@ export const nl = {
 
   "record.title": "Opnemen",
   "record.start": "Opname beginnen",
-  "record.hint": "Neemt op met de microfoon van deze browser. Elke seconde blijft op deze computer bewaard tot de server hem heeft.",
+  "record.hint": "Gebruikt de microfoon van deze computer. Wat u zegt blijft op deze computer bewaard tot de server het heeft aangenomen.",
   "record.unable": "Deze browser kan hier niet opnemen: daarvoor zijn een microfoon en een veilige verbinding (https) nodig. Kies een bestand.",
   "record.started": "Opname loopt",
   "record.on": "Opname loopt",
