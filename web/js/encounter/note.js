@@ -4,7 +4,7 @@ import { button, fill, h, icon, newId } from "../dom.js";
 import { t, when } from "../i18n.js";
 import { explain } from "../notice.js";
 import { FIELDS, texts } from "../note_merge.js";
-import { beforeSignOut } from "../session.js";
+import { beforeSignOut, guardPage } from "../session.js";
 import { autosave } from "./autosave.js";
 
 /** {element, flush(), record(), texts(), close()} for a draft. */
@@ -22,15 +22,13 @@ export function noteEditor({ record, me }) {
   });
   show(saving.texts());
   drawStatus(status, saving.dirty() ? "dirty" : "saved", saving.dirty() ? null : new Date(record.updated_at));
-  const release = beforeSignOut(saving.flush);
-  const warn = (event) => saving.dirty() && event.preventDefault();
-  addEventListener("beforeunload", warn);
+  const releases = [beforeSignOut(saving.flush), guardPage(saving.dirty)];
   const element = h("section", { class: "card note", "aria-labelledby": "note-title" },
     h("header", { class: "pane-head" }, h("h2", { id: "note-title" }, t("note.title")), status), conflictPlace,
     h("div", { class: "note-grid" }, FIELDS.map((field) => areas[field].element)));
   return {
     element, flush: saving.flush, record: saving.record, texts: saving.texts,
-    close: () => { saving.close(); release(); removeEventListener("beforeunload", warn); },
+    close: () => { saving.close(); for (const release of releases) release(); },
   };
 }
 

@@ -5,7 +5,7 @@ import { cut } from "../evidence.js";
 import { percent, t } from "../i18n.js";
 import { clock } from "../time.js";
 
-/** {element, show(suggestions), highlight(id, {scroll})}; `play(seconds)` and `pointed(id|null)` are told what was used. */
+/** {element, show(suggestions), highlight(id, {scroll})}; `play(seconds)` and `pointed(id|null, {take})` are told what was used. */
 export function transcriptPane({ transcript, suggestions, play, pointed }) {
   const list = h("ol", { class: "segments", role: "list", lang: transcript.language });
   const body = transcript.segments.length ? list : h("p", { class: "state" }, t("transcript.silent"));
@@ -54,6 +54,7 @@ function pieceOf(piece, next, numbers, pointed) {
   element.dataset.suggestions = piece.suggestions.join(" ");
   element.addEventListener("pointerenter", () => pointed(piece.suggestions[0]));
   element.addEventListener("pointerleave", () => pointed(null));
+  element.addEventListener("click", () => pointed(piece.suggestions[0], { take: true }));
   const ending = piece.suggestions.filter((id) => !next?.suggestions.includes(id)).map((id) => numbers.get(id)).sort((a, b) => a - b);
   return ending.length ? [element, h("sup", { class: "marks", "aria-hidden": "true" }, ending.join(","))] : element;
 }

@@ -10,6 +10,8 @@ export const en = {
   "nav.audit": "Audit trail",
   "sign_in": "Sign in",
   "sign_out": "Sign out",
+  "sign_out.unsaved": "What you wrote last could not be saved. Signing out now loses it.",
+  "sign_out.anyway": "Sign out and lose it",
   "close": "Close",
   "cancel": "Cancel",
   "save": "Save",

@@ -10,6 +10,8 @@ export const nl = {
   "nav.audit": "Auditlog",
   "sign_in": "Inloggen",
   "sign_out": "Uitloggen",
+  "sign_out.unsaved": "Wat u het laatst schreef kon niet worden opgeslagen. Nu uitloggen betekent dat het verloren gaat.",
+  "sign_out.anyway": "Uitloggen en verliezen",
   "close": "Sluiten",
   "cancel": "Annuleren",
   "save": "Opslaan",
