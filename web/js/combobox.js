@@ -85,9 +85,10 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
   const keys = {
     ArrowDown: () => (list.hidden ? options.length ? show() : look() : mark((current + 1) % options.length)),
     ArrowUp: () => !list.hidden && mark((current - 1 + options.length) % options.length),
-    Enter: () => !list.hidden && take(current),
+    Enter: () => (list.hidden || current < 0 ? look() : take(current)),
   };
   input.addEventListener("input", () => {
+    mark(-1); // what is listed answers the earlier words: Enter must not take from it
     clearTimeout(pause);
     pause = setTimeout(look, PAUSE_MS);
   });

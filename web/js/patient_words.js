@@ -5,7 +5,7 @@ import { button, fill, h, newId } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { calendarDay, t, when } from "./i18n.js";
 import { explain } from "./notice.js";
-import { age, dateParts } from "./time.js";
+import { age, dateParts, sameDay } from "./time.js";
 
 export const fullName = (patient) => `${patient.given_name} ${patient.family_name}`;
 
@@ -30,7 +30,12 @@ export function encounterRow(encounter, patient) {
     h("span", { class: "row-main" },
       h("strong", null, patient ? fullName(patient) : when(encounter.started_at)),
       h("span", { class: "quiet" }, patient ? particulars(patient) : t(`specialty.${encounter.specialty}`))),
-    h("span", { class: "row-side" }, patient && h("span", { class: "quiet numeric" }, t("started", { time: when(encounter.started_at) })), stateChip(encounter.state))));
+    h("span", { class: "row-side" }, patient && h("span", { class: "quiet numeric" }, started(encounter)), stateChip(encounter.state))));
+}
+
+/** Today's encounters by time, older ones by day. */
+function started({ started_at }) {
+  return when(started_at, sameDay(new Date(started_at), new Date()) ? "time" : "moment");
 }
 
 /** A dialog that adds a patient and hands it to `added`. */

@@ -2,7 +2,8 @@
 
 import * as api from "./api.js";
 import { button, h } from "./dom.js";
-import { openDialog } from "./dialog.js";
+import { confirmed, openDialog } from "./dialog.js";
+import { forgetDrafts } from "./encounter/drafts.js";
 import { setLanguage, t } from "./i18n.js";
 import { idlePhase } from "./time.js";
 
@@ -15,6 +16,7 @@ const ACTIVITY = ["pointerdown", "keydown", "wheel", "touchstart"];
 const tabs = "BroadcastChannel" in globalThis ? new BroadcastChannel("hysio-session") : null;
 const beforeLeaving = new Set();
 const busy = new Set();
+const guards = new Set();
 let leaving = false;
 
 /** The signed-in user (Me), or a redirect to the sign-in page and a promise that never resolves. */
@@ -22,11 +24,15 @@ export async function signedIn() {
   api.onSignedOut(() => leave("ended"));
   const me = await api.get("/api/session");
   setLanguage(me.user.language, navigator.language);
+  forgetDrafts({ except: me.user.id });
+  addEventListener("beforeunload", (event) => !leaving && [...guards].some((needed) => needed()) && event.preventDefault());
+  // A page that comes back from the browser's memory may belong to a session that is over.
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
   keepAlive(me);
   return me;
 }
 
-/** `task()` is awaited before a sign-out (it saves what is unsaved); returns how to take it back. */
+/** `task()` is awaited before a sign-out; it saves what is unsaved and says whether it could. Returns how to take it back. */
 export function beforeSignOut(task) {
   beforeLeaving.add(task);
   return () => beforeLeaving.delete(task);
@@ -38,9 +44,21 @@ export function holdSession(reason) {
   return () => busy.delete(reason);
 }
 
-/** Saves, ends the session, forgets what this browser kept of it, and shows the sign-in page. */
+/** While `needed()` holds, closing or leaving the page asks first (signing out doesn't); returns its release. */
+export function guardPage(needed) {
+  guards.add(needed);
+  return () => guards.delete(needed);
+}
+
+/**
+ * Saves, ends the session, forgets what this browser kept of it, and shows the sign-in page. Text that could
+ * not be saved is dropped only by the one who wrote it; when idle it waits in this tab for the same user.
+ */
 export async function signOut(why = "signed-out") {
-  await Promise.allSettled([...beforeLeaving].map((task) => task()));
+  const results = await Promise.allSettled([...beforeLeaving].map((task) => task()));
+  const saved = results.every(({ status, value }) => status === "fulfilled" && value !== false);
+  if (!saved && why === "signed-out" && !(await confirmed({ title: t("sign_out"), body: t("sign_out.unsaved"), yes: t("sign_out.anyway"), danger: true }))) return;
+  if (saved || why === "signed-out") forgetDrafts();
   await api.remove("/api/session").catch(() => {});
   tabs?.postMessage({ type: "signed-out" });
   leave(why);
@@ -51,15 +69,10 @@ export function home(role) {
   return { clinician: "/", facility_admin: "/admin", operator: "/operations", auditor: "/audit" }[role] ?? "/";
 }
 
-/** Unsaved text of this tab. Recordings stay: they are sent, or deleted by the one who made them. */
-export function forget() {
-  sessionStorage.clear();
-}
-
 function leave(why) {
   if (leaving) return;
   leaving = true;
-  if (why !== "ended") forget();
+  document.getElementById("main").replaceChildren();
   const next = why === "signed-out" ? "" : `&next=${encodeURIComponent(location.pathname)}`;
   location.replace(`/sign-in?why=${why}${next}`);
 }

@@ -19,3 +19,4 @@ mod suggestions;
 pub mod transcription;
 mod upload;
 mod users;
+pub mod ui;

@@ -4,7 +4,7 @@ import { button, fill, h, icon, newId } from "../dom.js";
 import { confirmed } from "../dialog.js";
 import { t, when } from "../i18n.js";
 import { announce, explain, toast } from "../notice.js";
-import { holdSession } from "../session.js";
+import { beforeSignOut, guardPage, holdSession } from "../session.js";
 import { bytes, clock } from "../time.js";
 import { canRecord, startRecording } from "./recorder.js";
 import { deleteRecording, recordingBlob, unsentRecordings } from "./recording_store.js";
@@ -78,9 +78,7 @@ async function record(context, startButton) {
 }
 
 function drawRecording(context, recorder) {
-  const release = holdSession("recording");
-  const stay = (event) => event.preventDefault();
-  addEventListener("beforeunload", stay);
+  const releases = [holdSession("recording"), guardPage(() => true), beforeSignOut(() => recorder.stop())];
   const time = h("p", { class: "record-time numeric", role: "timer" }, clock(0));
   const meter = h("div", { class: "meter", "aria-hidden": "true" }, Array.from({ length: BARS }, () => h("i")));
   const word = h("p", { class: "record-word", role: "status" }, t("record.on"));
@@ -96,8 +94,7 @@ function drawRecording(context, recorder) {
   const stop = button(t("record.stop"), { icon: "stop", kind: "primary large", click: async () => {
     stop.disabled = hold.disabled = true;
     drawing.stop();
-    release();
-    removeEventListener("beforeunload", stay);
+    for (const release of releases) release();
     const { recording, blob } = await recorder.stop();
     sendRecording(context, recording, blob);
   } });
@@ -147,9 +144,7 @@ async function sendFile(context, file) {
 }
 
 async function send(context, job) {
-  const release = holdSession("sending");
-  const stay = (event) => event.preventDefault();
-  addEventListener("beforeunload", stay);
+  const releases = [holdSession("sending"), guardPage(() => true)];
   const bar = h("progress", { max: 1, value: 0, "aria-label": t("send.title") });
   const word = h("p", { role: "status" }, t("send.sending"));
   fill(context.place, h("section", { class: "card sending" }, h("h2", null, t("send.title")),
@@ -162,13 +157,11 @@ async function send(context, job) {
     });
     await job.done();
     announce(t("send.accepted"));
-    removeEventListener("beforeunload", stay);
     context.accepted();
   } catch (error) {
-    removeEventListener("beforeunload", stay);
     refused(context, job, error);
   } finally {
-    release();
+    for (const release of releases) release();
   }
 }
 

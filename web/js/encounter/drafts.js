@@ -13,7 +13,6 @@ export function writeDraft(userId, { record, base, typed }) {
 
 /** {version, base, typed} or null. */
 export function readDraft(userId, recordId) {
-  forgetOthers(userId);
   try {
     return JSON.parse(sessionStorage.getItem(key(userId, recordId)));
   } catch {
@@ -25,9 +24,12 @@ export function clearDraft(userId, recordId) {
   sessionStorage.removeItem(key(userId, recordId));
 }
 
-function forgetOthers(userId) {
-  const foreign = Object.keys(sessionStorage).filter((name) => name.startsWith(PREFIX) && !name.startsWith(`${PREFIX}${userId}:`));
-  for (const name of foreign) sessionStorage.removeItem(name);
+/** Drops the drafts of this tab; with `except`, all but that user's. */
+export function forgetDrafts({ except } = {}) {
+  const kept = except === undefined ? null : key(except, "");
+  for (const name of Object.keys(sessionStorage)) {
+    if (name.startsWith(PREFIX) && !(kept && name.startsWith(kept))) sessionStorage.removeItem(name);
+  }
 }
 
 function key(userId, recordId) {

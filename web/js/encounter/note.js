@@ -4,7 +4,7 @@ import { button, fill, h, icon, newId } from "../dom.js";
 import { t, when } from "../i18n.js";
 import { explain } from "../notice.js";
 import { FIELDS, texts } from "../note_merge.js";
-import { beforeSignOut } from "../session.js";
+import { beforeSignOut, guardPage } from "../session.js";
 import { autosave } from "./autosave.js";
 
 /** {element, flush(), record(), texts(), close()} for a draft. */
@@ -22,15 +22,13 @@ export function noteEditor({ record, me }) {
   });
   show(saving.texts());
   drawStatus(status, saving.dirty() ? "dirty" : "saved", saving.dirty() ? null : new Date(record.updated_at));
-  const release = beforeSignOut(saving.flush);
-  const warn = (event) => saving.dirty() && event.preventDefault();
-  addEventListener("beforeunload", warn);
+  const releases = [beforeSignOut(saving.flush), guardPage(saving.dirty)];
   const element = h("section", { class: "card note", "aria-labelledby": "note-title" },
     h("header", { class: "pane-head" }, h("h2", { id: "note-title" }, t("note.title")), status), conflictPlace,
     h("div", { class: "note-grid" }, FIELDS.map((field) => areas[field].element)));
   return {
     element, flush: saving.flush, record: saving.record, texts: saving.texts,
-    close: () => { saving.close(); release(); removeEventListener("beforeunload", warn); },
+    close: () => { saving.close(); for (const release of releases) release(); },
   };
 }
 
@@ -86,16 +84,16 @@ function drawConflict(place, { fields, mine, theirs }, resolve) {
     resolve(chosen);
   };
   const blocks = fields.map((field) => {
-    const side = (key, text) => h("div", { class: "conflict-side" }, h("h4", null, t(key)), h("p", { class: "note-text" }, text || t("note.nothing")));
-    const block = h("div", { class: "conflict-field" }, h("h3", null, t(`note.${field}`)),
-      h("div", { class: "conflict-sides" }, side("note.mine", mine[field]), side("note.theirs", theirs[field])),
+    const side = (key, text) => h("div", { class: "clash-side" }, h("h4", null, t(key)), h("p", { class: "note-text" }, text || t("note.nothing")));
+    const block = h("div", { class: "clash-field" }, h("h3", null, t(`note.${field}`)),
+      h("div", { class: "clash-sides" }, side("note.mine", mine[field]), side("note.theirs", theirs[field])),
       h("div", { class: "button-row" },
         button(t("note.keep_mine"), { kind: "primary", click: () => choose(field, mine[field], block) }),
         button(t("note.take_theirs"), { click: () => choose(field, theirs[field], block) }),
         button(t("note.keep_both"), { click: () => choose(field, `${theirs[field]}\n\n${mine[field]}`, block) })));
     return block;
   });
-  fill(place, h("div", { class: "conflict", role: "alert" }, h("p", null, h("strong", null, t("note.conflict")), " ", t("note.conflict_words")), blocks));
+  fill(place, h("div", { class: "clash", role: "alert" }, h("p", null, h("strong", null, t("note.conflict")), " ", t("note.conflict_words")), blocks));
 }
 
 /** Which parts of a note are empty, in words. */

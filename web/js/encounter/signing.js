@@ -6,6 +6,7 @@ import { confirmed, openDialog } from "../dialog.js";
 import { t, when } from "../i18n.js";
 import { announce, explain, failed, loadInto } from "../notice.js";
 import { follow } from "../jobs.js";
+import { FIELDS } from "../note_merge.js";
 import { fullName, particulars } from "../patient_words.js";
 import { emptyParts, noteReader } from "./note.js";
 
@@ -47,6 +48,7 @@ async function askToSign({ encounter, note, suggestions, signed }) {
     title: t("sign.title"),
     body: [problem,
       h("p", null, h("strong", null, fullName(encounter.patient)), h("br"), h("span", { class: "quiet" }, particulars(encounter.patient))),
+      h("dl", { class: "sign-note" }, FIELDS.map((field) => [h("dt", null, t(`note.${field}`)), h("dd", null, note.texts()[field].trim() || h("span", { class: "quiet" }, t("note.nothing")))])),
       h("h3", null, t("sign.codes")), codeList(accepted(suggestions())),
       cautions.length > 0 && h("ul", { class: "message warn cautions" }, cautions.map((words) => h("li", null, words))),
       h("p", { class: "quiet" }, t("sign.words"))],

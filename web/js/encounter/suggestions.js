@@ -17,7 +17,7 @@ export function suggestionsPane({ encounter, suggestions, locked, changed, looke
   const context = { encounter, state, list, changed: () => { tally(); changed(state.all); }, looked };
   const tally = () => {
     const n = state.all.filter(({ decision }) => decision === "pending").length;
-    count.textContent = state.all.length ? t(n ? "codes.pending" : "codes.decided", { n }) : "";
+    count.textContent = state.all.length && !locked ? t(n ? "codes.to_decide" : "codes.decided", { n }) : "";
   };
   const draw = () => fill(list, state.all.length ? state.all.map((suggestion) => card(context, suggestion)) : h("li", null, emptyState(t("codes.none"))));
   context.draw = draw;
@@ -25,9 +25,9 @@ export function suggestionsPane({ encounter, suggestions, locked, changed, looke
   tally();
   const element = h("section", { class: "card pane codes", "aria-labelledby": "codes-title" },
     h("header", { class: "pane-head" }, h("h2", { id: "codes-title" }, t("codes.title"), " ", h("span", { class: "quiet" }, encounter.code_system)), count),
-    h("div", { class: "pane-scroll", tabindex: "0", role: "region", "aria-labelledby": "codes-title" }, list),
+    h("div", { class: "pane-scroll", tabindex: "0", role: "group", "aria-labelledby": "codes-title" }, list),
     !locked && adder(context));
-  return { element, all: () => state.all, move: (step) => move(context, step), decide: (decision) => decideCurrent(context, decision), point: (id) => point(context, id) };
+  return { element, all: () => state.all, move: (step) => move(context, step), decide: (decision) => decideCurrent(context, decision), point: (id, options) => point(context, id, options) };
 }
 
 function card(context, suggestion) {
@@ -108,8 +108,12 @@ function decideCurrent(context, decision) {
   decide(context, suggestion, suggestion.decision === decision ? "pending" : decision);
 }
 
-function point(context, id) {
-  for (const element of context.list.querySelectorAll(".suggestion")) element.classList.toggle("pointed", id !== null && element.dataset.id === String(id));
+function point(context, id, { take = false } = {}) {
+  for (const element of context.list.querySelectorAll(".suggestion")) {
+    const on = id !== null && element.dataset.id === String(id);
+    element.classList.toggle("pointed", on);
+    if (on && take) element.focus();
+  }
 }
 
 function adder(context) {

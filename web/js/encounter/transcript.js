@@ -5,7 +5,7 @@ import { cut } from "../evidence.js";
 import { percent, t } from "../i18n.js";
 import { clock } from "../time.js";
 
-/** {element, show(suggestions), highlight(id, {scroll})}; `play(seconds)` and `pointed(id|null)` are told what was used. */
+/** {element, show(suggestions), highlight(id, {scroll})}; `play(seconds)` and `pointed(id|null, {take})` are told what was used. */
 export function transcriptPane({ transcript, suggestions, play, pointed }) {
   const list = h("ol", { class: "segments", role: "list", lang: transcript.language });
   const body = transcript.segments.length ? list : h("p", { class: "state" }, t("transcript.silent"));
@@ -35,7 +35,7 @@ export function transcriptPane({ transcript, suggestions, play, pointed }) {
   const element = h("section", { class: "card pane transcript", "aria-labelledby": "transcript-title" },
     h("header", { class: "pane-head" }, h("h2", { id: "transcript-title" }, t("transcript.title")),
       h("p", { class: "quiet small numeric" }, [clock(transcript.duration_seconds), t(`language.${transcript.language}`), transcript.model].filter(Boolean).join(" · "))),
-    h("div", { class: "pane-scroll", tabindex: "0", role: "region", "aria-labelledby": "transcript-title" }, body, key));
+    h("div", { class: "pane-scroll", tabindex: "0", role: "group", "aria-labelledby": "transcript-title" }, body, key));
   return { element, show, highlight, follow: (seconds) => mark(list, transcript.segments, seconds) };
 }
 
@@ -54,6 +54,7 @@ function pieceOf(piece, next, numbers, pointed) {
   element.dataset.suggestions = piece.suggestions.join(" ");
   element.addEventListener("pointerenter", () => pointed(piece.suggestions[0]));
   element.addEventListener("pointerleave", () => pointed(null));
+  element.addEventListener("click", () => pointed(piece.suggestions[0], { take: true }));
   const ending = piece.suggestions.filter((id) => !next?.suggestions.includes(id)).map((id) => numbers.get(id)).sort((a, b) => a - b);
   return ending.length ? [element, h("sup", { class: "marks", "aria-hidden": "true" }, ending.join(","))] : element;
 }

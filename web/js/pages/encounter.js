@@ -29,6 +29,8 @@ page("encounter.title", async (main, me) => {
     a: () => view.review?.codes.decide("accepted"), r: () => view.review?.codes.decide("rejected"),
     p: () => view.review?.sound?.toggle(),
   });
+  // A file dropped beside the mark must not replace the page.
+  for (const event of ["dragover", "drop"]) addEventListener(event, (dropped) => dropped.preventDefault());
   show(view, await load(view));
 });
 
@@ -45,12 +47,14 @@ async function reload(view) {
 }
 
 function show(view, encounter) {
+  const wasHere = view.main.contains(document.activeElement);
   view.stop();
   view.stop = () => {};
   view.review?.close();
   view.review = null;
   const work = h("div", { class: "work" });
   fill(view.main, heading(encounter), encounter.failure && failure(encounter.failure), work);
+  if (wasHere) view.main.focus({ preventScroll: true });
   if (encounter.record) return review(view, work, encounter);
   if (["open", "failed"].includes(encounter.state)) return void capture(work, { encounter, me: view.me, accepted: () => reload(view) });
   watching(view, work, encounter);
@@ -81,7 +85,10 @@ function watching(view, work, encounter) {
     fill(early, transcriptPane({ transcript, suggestions: [], play: null, pointed: () => {} }).element);
   showTranscript(encounter);
   view.stop = watch(stages, encounter, async (stage) => {
-    if (["end", "drafted", "failed"].includes(stage)) return reload(view);
+    if (["end", "drafted", "failed"].includes(stage)) {
+      view.stop();
+      return reload(view);
+    }
     showTranscript(await load(view).catch(() => ({})));
   });
 }
@@ -93,7 +100,7 @@ function review(view, work, encounter) {
   const sound = encounter.recording && player(encounter.recording);
   const transcript = encounter.transcript && transcriptPane({
     transcript: encounter.transcript, suggestions: encounter.suggestions, play: sound?.playFrom,
-    pointed: (id) => { codes.point(id); transcript.highlight(id); },
+    pointed: (id, options) => { codes.point(id, options); transcript.highlight(id); },
   });
   const codes = suggestionsPane({
     encounter, suggestions: encounter.suggestions, locked,
@@ -107,9 +114,10 @@ function review(view, work, encounter) {
   fill(work,
     h("div", { class: "toolbar" }, sound?.element, h("span", { class: "spring" }),
       !locked && button(t("codes.again"), { icon: "again", kind: "plain", click: () => suggestAgain(view, encounter, note) }),
-      button(t("keys.title"), { icon: "keyboard", kind: "plain", click: help })),
+      button(t("keys.title"), { icon: "keyboard", kind: "plain for-keys", click: help })),
+    locked && noteReader(record),
     h("div", { class: "panes" }, transcript?.element, codes.element),
-    note?.element ?? noteReader(record),
+    note?.element,
     bar?.element ?? signedBar({ record, mayAmend: view.me.user.role === "clinician", amended: () => reload(view) }));
 }
 
@@ -127,7 +135,11 @@ async function suggestAgain(view, encounter, note) {
     const fresh = await load(view);
     const place = h("div", null);
     view.main.querySelector(".toolbar").after(place);
-    view.stop = watch(place, { ...fresh, state: "transcribed" }, (stage) => ["end", "drafted", "failed"].includes(stage) && reload(view));
+    view.stop = watch(place, { ...fresh, state: "transcribed" }, (stage) => {
+      if (!["end", "drafted", "failed"].includes(stage)) return;
+      view.stop();
+      reload(view);
+    });
   } catch (error) {
     failed(error);
   }

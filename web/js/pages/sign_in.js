@@ -3,7 +3,7 @@
 import * as api from "../api.js";
 import { button, fill, h, icon } from "../dom.js";
 import { setLanguage, t, when } from "../i18n.js";
-import { forget, home } from "../session.js";
+import { home } from "../session.js";
 import { retryDelay } from "../time.js";
 
 const MOST_RETRIES = 20;
@@ -37,7 +37,6 @@ function field(name, key, attributes) {
 function greet(message) {
   const why = query.get("why");
   if (why === "idle" || why === "ended" || why === "signed-out") say(message, t(`sign_in.${why}`), "info");
-  if (why !== "ended") forget();
 }
 
 async function signIn({ email, password, submit, message }) {

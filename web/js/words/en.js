@@ -10,6 +10,8 @@ export const en = {
   "nav.audit": "Audit trail",
   "sign_in": "Sign in",
   "sign_out": "Sign out",
+  "sign_out.unsaved": "What you wrote last could not be saved. Signing out now loses it.",
+  "sign_out.anyway": "Sign out and lose it",
   "close": "Close",
   "cancel": "Cancel",
   "save": "Save",
@@ -59,7 +61,6 @@ export const en = {
   "start.unsent": "{n} recordings on this computer have not been sent yet.",
   "start.unsent.one": "A recording on this computer has not been sent yet.",
   "start.send_it": "Open and send",
-  "started": "{time}",
   "search.none": "Nothing found for “{query}”.",
   "search.found": "{n} found",
 
@@ -118,7 +119,7 @@ export const en = {
 
   "record.title": "Record",
   "record.start": "Start recording",
-  "record.hint": "Speaks into this browser's microphone. Each second is kept on this computer until the server has it.",
+  "record.hint": "Uses this computer's microphone. What you say is kept on this computer until the server has accepted it.",
   "record.unable": "This browser can't record here: it needs a microphone and a secure connection (https). Choose a file instead.",
   "record.started": "Recording",
   "record.on": "Recording",
@@ -177,7 +178,8 @@ export const en = {
   "transcript.unsure": "words are ones the engine was unsure of ({n}). Listen before you sign.",
 
   "codes.title": "Suggested codes",
-  "codes.pending": "{n} to decide",
+  "codes.to_decide": "{n} to decide",
+  "codes.pending": "not decided",
   "codes.decided": "all decided",
   "codes.none": "No codes were found in this text. Add one below.",
   "codes.billable": "Billable",

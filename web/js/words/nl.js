@@ -10,6 +10,8 @@ export const nl = {
   "nav.audit": "Auditlog",
   "sign_in": "Inloggen",
   "sign_out": "Uitloggen",
+  "sign_out.unsaved": "Wat u het laatst schreef kon niet worden opgeslagen. Nu uitloggen betekent dat het verloren gaat.",
+  "sign_out.anyway": "Uitloggen en verliezen",
   "close": "Sluiten",
   "cancel": "Annuleren",
   "save": "Opslaan",
@@ -59,7 +61,6 @@ export const nl = {
   "start.unsent": "{n} opnamen op deze computer zijn nog niet verstuurd.",
   "start.unsent.one": "Een opname op deze computer is nog niet verstuurd.",
   "start.send_it": "Openen en versturen",
-  "started": "{time}",
   "search.none": "Niets gevonden voor “{query}”.",
   "search.found": "{n} gevonden",
 
@@ -118,7 +119,7 @@ export const nl = {
 
   "record.title": "Opnemen",
   "record.start": "Opname beginnen",
-  "record.hint": "Neemt op met de microfoon van deze browser. Elke seconde blijft op deze computer bewaard tot de server hem heeft.",
+  "record.hint": "Gebruikt de microfoon van deze computer. Wat u zegt blijft op deze computer bewaard tot de server het heeft aangenomen.",
   "record.unable": "Deze browser kan hier niet opnemen: daarvoor zijn een microfoon en een veilige verbinding (https) nodig. Kies een bestand.",
   "record.started": "Opname loopt",
   "record.on": "Opname loopt",
@@ -177,7 +178,8 @@ export const nl = {
   "transcript.unsure": "woorden zijn onzeker herkend ({n}). Luister voor u ondertekent.",
 
   "codes.title": "Voorgestelde codes",
-  "codes.pending": "{n} te beslissen",
+  "codes.to_decide": "{n} te beslissen",
+  "codes.pending": "niet beslist",
   "codes.decided": "alles beslist",
   "codes.none": "In deze tekst zijn geen codes gevonden. Voeg er hieronder een toe.",
   "codes.billable": "Declarabel",
