@@ -2,5 +2,6 @@
 
 pub mod postgres;
 
+pub mod audit;
 pub mod cipher;
 mod secret_file;
