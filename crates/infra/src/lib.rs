@@ -2,6 +2,7 @@
 
 pub mod postgres;
 
+pub mod audit;
 pub mod cipher;
 mod secret_file;
 

@@ -8,8 +8,10 @@ use crate::id::FacilityId;
 
 /// An entry to be written, in the same transaction as what it records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AuditEvent {
     pub id: Uuid,
+    /// Kept to the microsecond, as the database does; later digits are cut off.
     pub at: Timestamp,
     /// None for what concerns the platform as a whole.
     pub facility: Option<FacilityId>,
