@@ -8,3 +8,5 @@ mod secret_file;
 pub mod embedded_postgres;
 
 pub mod rate_limit;
+
+pub mod blobs;
