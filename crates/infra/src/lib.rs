@@ -10,3 +10,5 @@ pub mod embedded_postgres;
 pub mod rate_limit;
 
 pub mod blobs;
+
+pub mod smtp;
