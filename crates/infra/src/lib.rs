@@ -12,3 +12,5 @@ pub mod rate_limit;
 pub mod blobs;
 
 pub mod smtp;
+
+pub mod pdf;
