@@ -8,3 +8,5 @@ pub mod jobs;
 pub mod pipeline;
 pub mod ports;
 pub mod records;
+
+pub mod report;

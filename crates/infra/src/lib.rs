@@ -7,3 +7,11 @@ pub mod cipher;
 mod secret_file;
 
 pub mod embedded_postgres;
+
+pub mod rate_limit;
+
+pub mod blobs;
+
+pub mod smtp;
+
+pub mod pdf;

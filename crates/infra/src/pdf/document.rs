@@ -1,0 +1,65 @@
+//! What a printed document is made of: blocks in reading order. Any report of the platform is one of these.
+
+use jiff::Timestamp;
+
+pub struct Document {
+    pub title: String,
+    /// ISO 639-1 code, for screen readers and hyphenation.
+    pub language: &'static str,
+    /// Written into the file as its creation date.
+    pub created: Timestamp,
+    /// At the top of each page, left and right.
+    pub header: (String, String),
+    /// At the foot of each page, left of the page number.
+    pub footer: String,
+    /// Across each page.
+    pub watermark: Option<String>,
+    pub blocks: Vec<Block>,
+}
+
+pub enum Block {
+    Title {
+        text: String,
+        subtitle: String,
+    },
+    Heading {
+        level: Level,
+        text: String,
+    },
+    /// Free text: each line break is kept, blank lines part paragraphs.
+    Text(String),
+    /// One quiet line, such as "nothing noted".
+    Remark(String),
+    /// One line that must not be missed.
+    Warning(String),
+    /// Short labelled values side by side.
+    Cards(Vec<Card>),
+    Table(Table),
+    /// A little room.
+    Gap,
+    PageBreak,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Section,
+    Subsection,
+}
+
+pub struct Card {
+    pub title: String,
+    pub facts: Vec<(String, String)>,
+}
+
+pub struct Table {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<String>>,
+    /// With a line below each row; without, rows stand closer.
+    pub ruled: bool,
+}
+
+pub struct Column {
+    pub title: String,
+    /// Part of the table's width; the parts of a table add up to 1.
+    pub share: f32,
+}
