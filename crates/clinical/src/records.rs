@@ -281,6 +281,24 @@ pub struct Record {
     pub updated_at: Timestamp,
 }
 
+impl Record {
+    /// A draft shows the codes that are accepted now; a signed record those it was signed with.
+    #[must_use]
+    pub fn as_seen_with(mut self, suggestions: &[Suggested]) -> Self {
+        if self.state == RecordState::Draft {
+            self.codes = accepted(suggestions);
+        }
+        self
+    }
+}
+
+/// The codes that the clinician has accepted.
+#[must_use]
+pub fn accepted(suggestions: &[Suggested]) -> Vec<Code> {
+    let accepted = suggestions.iter().filter(|suggested| suggested.decision == Decision::Accepted);
+    accepted.map(|suggested| Code::from(&suggested.suggestion)).collect()
+}
+
 /// Why a change to a record is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

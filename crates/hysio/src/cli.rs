@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{code, codes, evaluate, transcribe};
+use crate::commands::{app, audit, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi, transcribe, transcription, up, user, worker};
 
 /// Clinical documentation: dictation in, coded record out.
 #[derive(Debug, Parser)]
@@ -16,6 +16,16 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run everything on this machine: database, app, transcription, diagnosecode and a worker.
+    Up(up::Command),
+    /// Run the app: API and pages (:3000).
+    App(app::Command),
+    /// Run the transcription service (:8080).
+    Transcription(transcription::Command),
+    /// Run the diagnosecode service (:8081).
+    Diagnosecode(diagnosecode::Command),
+    /// Run a queue worker.
+    Worker(worker::Command),
     /// Transcribe an audio file.
     Transcribe(transcribe::Command),
     /// Suggest diagnosis codes for a text.
@@ -24,6 +34,18 @@ enum Command {
     Codes(codes::Command),
     /// Measure the engines against references.
     Evaluate(evaluate::Command),
+    /// Read and prove the audit trail.
+    Audit(audit::Command),
+    /// Bring the database's schema up to date.
+    Migrate(migrate::Command),
+    /// Make and rotate encryption keys.
+    Keys(keys::Command),
+    /// Add and list facilities.
+    Facility(facility::Command),
+    /// Add people who sign in.
+    User(user::Command),
+    /// Print the API's description (OpenAPI).
+    Openapi(openapi::Command),
 }
 
 impl Cli {
@@ -31,6 +53,17 @@ impl Cli {
     #[must_use]
     pub fn run(self) -> ExitCode {
         let result = match self.command {
+            Command::Up(command) => command.run(),
+            Command::App(command) => command.run(),
+            Command::Transcription(command) => command.run(),
+            Command::Diagnosecode(command) => command.run(),
+            Command::Worker(command) => command.run(),
+            Command::Audit(command) => command.run(),
+            Command::Migrate(command) => command.run(),
+            Command::Keys(command) => command.run(),
+            Command::Facility(command) => command.run(),
+            Command::User(command) => command.run(),
+            Command::Openapi(command) => command.run(),
             Command::Transcribe(command) => command.run(),
             Command::Code(command) => command.run(),
             Command::Codes(command) => command.run(),

@@ -1,7 +1,23 @@
 //! One file a subcommand.
 
+pub mod app;
+pub mod audit;
 pub mod code;
 pub mod codes;
 pub mod codes_evaluation;
+pub mod diagnosecode;
 pub mod evaluate;
+pub mod facility;
+pub mod keys;
+pub mod migrate;
+pub mod openapi;
 pub mod transcribe;
+pub mod transcription;
+pub mod up;
+pub mod user;
+pub mod worker;
+
+/// Runs a command that talks to the database and ends.
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

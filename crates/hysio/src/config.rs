@@ -48,7 +48,7 @@ pub struct Config {
     pub transcription: Transcription,
     pub diagnosecode: Diagnosecode,
     pub worker: Worker,
-    pub email: Email,
+    pub smtp: Smtp,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -243,7 +243,7 @@ impl Default for Worker {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Email {
+pub struct Smtp {
     /// `smtp://host:port` (STARTTLS) or `smtps://host:port`. Without it no mail is sent, and the trail says so.
     pub url: Option<String>,
     pub user: Option<String>,

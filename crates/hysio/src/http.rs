@@ -11,7 +11,7 @@ mod idempotency;
 mod jobs;
 mod patients;
 pub mod problem;
-mod recordings;
+pub(crate) mod recordings;
 mod records;
 mod session;
 mod signed_in;
@@ -20,3 +20,5 @@ pub mod transcription;
 mod upload;
 mod users;
 pub mod ui;
+
+pub use session::hash_password;

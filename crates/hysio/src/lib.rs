@@ -2,4 +2,11 @@
 
 pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod http;
+pub mod lifecycle;
+pub mod maintenance;
+pub mod metrics;
+pub mod start;
+pub mod telemetry;
+pub mod worker;

@@ -247,15 +247,10 @@ CREATE TABLE audit_entries (
 );
 CREATE INDEX audit_entries_unsequenced ON audit_entries (recorded_at, id) WHERE leaf_index IS NULL;
 
-CREATE TABLE audit_keys (
-    key_id text PRIMARY KEY,
-    public_key bytea NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-
+-- The signed state of the trail after each batch, and the tree to go on with.
 CREATE TABLE audit_checkpoints (
     size bigint PRIMARY KEY,
-    checkpoint bytea NOT NULL,
+    note text NOT NULL,
     frontier bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
@@ -268,6 +263,8 @@ END $$;
 CREATE TRIGGER audit_entries_are_final BEFORE UPDATE ON audit_entries
     FOR EACH ROW WHEN (OLD.leaf_index IS NOT NULL) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER audit_checkpoints_are_final BEFORE UPDATE OR DELETE ON audit_checkpoints
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER record_versions_are_final BEFORE UPDATE OR DELETE ON patient_record_versions
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
@@ -300,4 +297,4 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO hysio_app;
 GRANT UPDATE ON users, sessions, encounters, recordings, suggestions, patient_records, jobs TO hysio_app;
 GRANT UPDATE (leaf_index, leaf_hash) ON audit_entries TO hysio_app;
 GRANT DELETE ON sessions, suggestions, idempotency_keys TO hysio_app;
-REVOKE INSERT ON facilities, encryption_keys FROM hysio_app;
+REVOKE INSERT ON facilities, encryption_keys, refinery_schema_history FROM hysio_app;

@@ -1,17 +1,15 @@
-//! Adapters, named by technology. The only place that knows PostgreSQL, SMTP, the file system and other servers.
-
-pub mod postgres;
+//! Adapters, named by technology, and the cryptography that they store and send with. The only place that knows
+//! PostgreSQL, SMTP, the file system and other servers.
 
 pub mod audit;
-pub mod cipher;
-mod secret_file;
-
-pub mod embedded_postgres;
-
-pub mod rate_limit;
-
 pub mod blobs;
-
-pub mod smtp;
-
+pub mod cipher;
+pub mod diagnosecode_client;
+pub mod embedded_postgres;
+pub mod openai;
 pub mod pdf;
+pub mod postgres;
+pub mod process;
+pub mod rate_limit;
+mod secret_file;
+pub mod smtp;

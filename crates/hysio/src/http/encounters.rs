@@ -12,9 +12,8 @@ use hysio_clinical::{
     records::{Encounter, EncounterSummary, Patient},
 };
 use hysio_infra::postgres::{
-    Tx,
     encounters::{self as store, Filter, NewEncounter},
-    patients, records, suggestions,
+    patients,
 };
 use hysio_model::{
     Specialty,
@@ -31,7 +30,6 @@ use super::{
     idempotency::Key,
     patients::page,
     problem::{Problem, Result},
-    records::as_seen,
     signed_in::Clinician,
 };
 
@@ -113,7 +111,7 @@ pub async fn create(State(app): State<App>, clinician: Clinician, key: Key, Json
             id
         }
     };
-    let encounter = whole(&tx, id).await?.ok_or_else(|| Problem::not_found("encounter"))?;
+    let encounter = store::whole(&tx, id).await?.ok_or_else(|| Problem::not_found("encounter"))?;
     tx.commit(&[clinician.audit("encounter.create", ("encounter", id.to_string()), json!({ "patient": open.patient_id }))]).await?;
     Ok((StatusCode::CREATED, Json(encounter)))
 }
@@ -122,26 +120,9 @@ pub async fn create(State(app): State<App>, clinician: Clinician, key: Key, Json
 #[utoipa::path(get, path = "/api/encounters/{id}", params(("id" = EncounterId, Path)), responses((status = 200, body = Encounter), (status = 404, body = Problem)))]
 pub async fn read(State(app): State<App>, clinician: Clinician, Path(id): Path<EncounterId>) -> Result<Json<Encounter>> {
     let tx = clinician.tx(&app.db).await?;
-    let found = whole(&tx, id).await?;
+    let found = store::whole(&tx, id).await?;
     app.metrics.patient_query("encounter", found.is_some());
     let encounter = found.ok_or_else(|| Problem::not_found("encounter"))?;
     tx.commit(&[clinician.audit("encounter.read", ("encounter", id.to_string()), json!({ "patient": encounter.patient.id }))]).await?;
     Ok(Json(encounter))
-}
-
-/// An encounter with all that belongs to it.
-pub async fn whole(tx: &Tx, id: EncounterId) -> Result<Option<Encounter>> {
-    let Some(summary) = store::get(tx, id).await? else { return Ok(None) };
-    let patient = patients::get(tx, summary.patient_id).await?.ok_or_else(|| Problem::not_found("patient"))?;
-    let suggestions = suggestions::of(tx, id).await?;
-    let record = records::of_encounter(tx, id).await?.map(|stored| as_seen(stored.record, &suggestions));
-    Ok(Some(Encounter {
-        patient,
-        recording: store::recording_of(tx, id).await?,
-        transcript: store::transcript_of(tx, id).await?,
-        suggestions,
-        record,
-        failure: store::failure(tx, id).await?,
-        summary,
-    }))
 }

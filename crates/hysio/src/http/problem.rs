@@ -87,6 +87,12 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(RETRY_AFTER_OUTAGE_SECONDS)
     }
 
+    /// Whether what was asked for may have happened all the same.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE.as_u16()
+    }
+
     fn storage_full() -> Self {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage-full", "nothing was stored: the disk is full. Keep the recording and try again later.")
             .retry_after(60)

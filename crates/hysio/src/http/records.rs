@@ -9,7 +9,7 @@ use axum::{
 use hysio_clinical::{
     jobs::Priority,
     pipeline::Event,
-    records::{Code, Decision, MedicalRecord, Note, Record, RecordState, Refused, Suggested, check_editable},
+    records::{MedicalRecord, Note, Record, RecordState, Refused, accepted, check_editable},
 };
 use hysio_infra::postgres::{
     Tx, encounters,
@@ -69,22 +69,10 @@ pub struct WhichVersion {
     version: Option<i32>,
 }
 
-/// A draft shows the codes that are accepted now; a signed record those it was signed with.
-pub fn as_seen(mut record: Record, suggestions: &[Suggested]) -> Record {
-    if record.state == RecordState::Draft {
-        record.codes = accepted(suggestions);
-    }
-    record
-}
-
-fn accepted(suggestions: &[Suggested]) -> Vec<Code> {
-    suggestions.iter().filter(|suggested| suggested.decision == Decision::Accepted).map(|suggested| Code::from(&suggested.suggestion)).collect()
-}
-
 async fn seen(tx: &Tx, id: RecordId) -> Result<Record> {
     let stored = store::get(tx, id).await?.ok_or_else(|| Problem::not_found("record"))?;
     let suggestions = suggestions::of(tx, stored.record.encounter_id).await?;
-    Ok(as_seen(stored.record, &suggestions))
+    Ok(stored.record.as_seen_with(&suggestions))
 }
 
 /// A record.
@@ -97,7 +85,10 @@ pub async fn read(State(app): State<App>, clinician: Clinician, Path(id): Path<R
     app.metrics.patient_query("record", stored.is_some());
     let record = stored.ok_or_else(|| Problem::not_found("record"))?.record;
     let record = match record.state {
-        RecordState::Draft => as_seen(record.clone(), &suggestions::of(&tx, record.encounter_id).await?),
+        RecordState::Draft => {
+            let suggestions = suggestions::of(&tx, record.encounter_id).await?;
+            record.as_seen_with(&suggestions)
+        }
         RecordState::Signed => record,
     };
     let details = json!({ "patient": record.patient_id, "version": record.version });

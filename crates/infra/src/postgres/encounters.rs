@@ -2,7 +2,7 @@
 
 use hysio_clinical::{
     pipeline::{Event, State},
-    records::{EncounterSummary, Failure, Recording},
+    records::{Encounter, EncounterSummary, Failure, Recording},
 };
 use hysio_model::{
     Specialty,
@@ -15,6 +15,7 @@ use tokio_postgres::Row;
 use super::{
     Error, Result, Tx,
     page::{Cursor, Page},
+    patients, records, suggestions,
 };
 use crate::cipher::Place;
 
@@ -56,6 +57,23 @@ pub async fn insert(tx: &Tx, new: NewEncounter) -> Result<EncounterId> {
 pub async fn get(tx: &Tx, id: EncounterId) -> Result<Option<EncounterSummary>> {
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE e.id = $1");
     tx.query_opt(&sql, &[&id.0]).await?.map(|row| from_row(&row)).transpose()
+}
+
+/// An encounter with all that belongs to it.
+pub async fn whole(tx: &Tx, id: EncounterId) -> Result<Option<Encounter>> {
+    let Some(summary) = get(tx, id).await? else { return Ok(None) };
+    let lost = || Error::corrupt("encounters", "patient_id", id);
+    let suggestions = suggestions::of(tx, id).await?;
+    let record = records::of_encounter(tx, id).await?.map(|stored| stored.record.as_seen_with(&suggestions));
+    Ok(Some(Encounter {
+        patient: patients::get(tx, summary.patient_id).await?.ok_or_else(lost)?,
+        recording: recording_of(tx, id).await?,
+        transcript: transcript_of(tx, id).await?,
+        suggestions,
+        record,
+        failure: failure(tx, id).await?,
+        summary,
+    }))
 }
 
 /// Holds the encounter against any other change until the transaction ends, and says where it stands.

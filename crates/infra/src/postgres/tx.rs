@@ -59,6 +59,15 @@ impl Tx {
         self.keys.as_ref().expect("patient data is only touched in a facility's transaction")
     }
 
+    /// The same keys, for what is done after the transaction: sealing and opening audio.
+    ///
+    /// # Panics
+    /// As [`Tx::facility`].
+    #[must_use]
+    pub fn shared_keys(&self) -> Arc<FacilityKeys> {
+        self.keys.clone().expect("patient data is only touched in a facility's transaction")
+    }
+
     /// A value, sealed for a `BYTEA` column.
     pub(super) fn seal<T: Serialize>(&self, place: &Place, value: &T) -> Result<Vec<u8>> {
         let plain = serde_json::to_vec(value).map_err(|_| Error::corrupt(place.table, place.column, &place.row))?;

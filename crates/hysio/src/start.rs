@@ -1,0 +1,140 @@
+//! What every role does first: read the configuration, connect, follow signals; and how it serves and ends.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::Router;
+use clap::Args;
+use hysio_infra::{
+    audit::SigningKeys,
+    cipher::MasterKeys,
+    embedded_postgres::{Login, socket_dir},
+    postgres::{self, Database, Settings, Vault, migrate},
+};
+
+use crate::{config::Config, lifecycle::Lifecycle, metrics::Metrics, telemetry};
+
+/// How long a role waits at its start for a database that is not there yet.
+const WAIT_FOR_DATABASE: Duration = Duration::from_secs(30);
+/// How long requests may take to finish when the process is asked to end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgument {
+    /// Configuration file; every key is in config/hysio.yaml.
+    #[arg(long, env = "HYSIO_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigArgument {
+    pub fn load(&self) -> anyhow::Result<Config> {
+        Config::load(self.config.as_deref())
+    }
+}
+
+/// A role that has begun.
+pub struct Role {
+    pub config: Arc<Config>,
+    pub lifecycle: Lifecycle,
+    pub metrics: Metrics,
+}
+
+/// Runs one role until it ends.
+pub fn run<F: Future<Output = anyhow::Result<()>>>(argument: &ConfigArgument, role: impl FnOnce(Role) -> F) -> anyhow::Result<()> {
+    let config = argument.load()?;
+    telemetry::install();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        let lifecycle = Lifecycle::following_signals()?;
+        role(Role { config: Arc::new(config), lifecycle, metrics: Metrics::new() }).await
+    });
+    // Blocking work that is still going on is of no use any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// Connects with the services' role, and proves that schema and master key are the right ones.
+pub async fn connect(config: &Config) -> anyhow::Result<Database> {
+    let settings = Settings { config: database_config(config)?, pool_size: config.database.pool_size };
+    let deadline = tokio::time::Instant::now() + WAIT_FOR_DATABASE;
+    loop {
+        match connect_once(config, &settings).await {
+            Err(error) if is_passing(&error) && tokio::time::Instant::now() < deadline => {
+                tracing::warn!("the database is not there yet; trying again");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn connect_once(config: &Config, settings: &Settings) -> anyhow::Result<Database> {
+    let master = MasterKeys::load(&config.paths.master_key())?;
+    let client = migrate::connect(&settings.config).await?;
+    migrate::check_version(&client).await?;
+    let vault = Vault::open(master, &client).await?;
+    Ok(Database::new(settings, vault)?)
+}
+
+fn is_passing(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<postgres::Error>(), Some(postgres::Error::Unavailable(_)))
+}
+
+/// The configured database, or the one that `hysio up` runs in this data directory.
+pub fn database_config(config: &Config) -> anyhow::Result<tokio_postgres::Config> {
+    match &config.database.url {
+        Some(url) => parse(url.expose(), "database.url"),
+        None => embedded(config, Login::Application),
+    }
+}
+
+/// The same, as the schema's owner.
+pub fn owner_config(config: &Config) -> anyhow::Result<tokio_postgres::Config> {
+    match (&config.database.owner_url, &config.database.url) {
+        (Some(url), _) => parse(url.expose(), "database.owner_url"),
+        (None, None) => embedded(config, Login::Owner),
+        (None, Some(_)) => anyhow::bail!("the schema's owner is not configured: set database.owner_url (HYSIO__DATABASE__OWNER_URL)"),
+    }
+}
+
+fn embedded(config: &Config, login: Login) -> anyhow::Result<tokio_postgres::Config> {
+    let socket = std::path::absolute(socket_dir(&config.paths.data.join("postgres")))?;
+    anyhow::ensure!(
+        socket.exists(),
+        "no database is configured, and none runs in {}: set database.url (HYSIO__DATABASE__URL), or start `hysio up`",
+        config.paths.data.display()
+    );
+    Ok(login.config(&socket))
+}
+
+fn parse(url: &str, key: &str) -> anyhow::Result<tokio_postgres::Config> {
+    // The parser's message can quote the address, and with it a password.
+    url.parse().map_err(|_| anyhow::anyhow!("{key} is no PostgreSQL address: write postgres://user:password@host/database"))
+}
+
+/// The keys that sign the audit trail.
+pub fn audit_keys(config: &Config) -> anyhow::Result<SigningKeys> {
+    Ok(SigningKeys::load(&config.paths.audit_key())?)
+}
+
+/// Serves until the role is asked to end, and then until the requests that were begun are answered.
+pub async fn serve(address: SocketAddr, router: Router, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} cannot be listened on: is something else running there? Choose another under `http` in the configuration"))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let soft = lifecycle.soft.clone();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { soft.cancelled().await });
+    let cut_off = async {
+        lifecycle.soft.cancelled().await;
+        tokio::select! {
+            () = lifecycle.hard.cancelled() => {}
+            () = tokio::time::sleep(DRAIN) => tracing::warn!("requests were still going on and are cut off"),
+        }
+    };
+    tokio::select! {
+        served = async { serving.await } => served.context("serving failed"),
+        () = cut_off => Ok(()),
+    }
+}

@@ -1,0 +1,77 @@
+//! Child processes of this machine: started, asked to end, ended.
+
+use std::{
+    ffi::OsString,
+    io,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::process::{Child, Command};
+
+/// A program to run: this very binary in another role.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub name: &'static str,
+    pub arguments: Vec<OsString>,
+    /// Set in the child on top of what it inherits.
+    pub environment: Vec<(String, OsString)>,
+    /// Not inherited.
+    pub without: Vec<&'static str>,
+}
+
+/// A running child. It is killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// # Errors
+    /// When the operating system cannot start it.
+    pub fn start(program: &Program) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(&program.arguments).envs(program.environment.iter().map(|(name, value)| (name, value)));
+        for name in &program.without {
+            command.env_remove(name);
+        }
+        // A group of its own: Ctrl-C on the terminal reaches the supervisor alone, which then ends its children in order.
+        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+        Ok(Self { child: command.spawn()? })
+    }
+
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    /// When the operating system cannot tell.
+    pub async fn ended(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Asks it to finish what it is doing (SIGTERM), and kills it if it has not after `patience`.
+    ///
+    /// # Errors
+    /// When the operating system cannot tell.
+    pub async fn stop(mut self, patience: Duration) -> io::Result<ExitStatus> {
+        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
+            // It may have ended in this very moment, which is what is wanted.
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        match tokio::time::timeout(patience, self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                self.child.start_kill()?;
+                self.child.wait().await
+            }
+        }
+    }
+}
