@@ -1,1 +1,3 @@
-//! infra
+//! Adapters, named by technology.
+
+pub mod diagnosecode_client;
