@@ -31,10 +31,12 @@ fn main() -> Result<()> {
         for explained in engine.explain(text, &query)? {
             let code = explained.suggestion.code.replace('.', "");
             let right = gold.iter().any(|gold| code.starts_with(gold.as_str()));
+            let near = gold.iter().any(|gold| gold.get(..3) == code.get(..3));
             print!(
-                "{number}\t{}\t{}\t{}",
+                "{number}\t{}\t{}\t{}\t{}",
                 explained.suggestion.code,
                 u8::from(right),
+                u8::from(near),
                 gold.len()
             );
             for (name, value) in explained.features {

@@ -9,6 +9,7 @@
 //! reading the catalogue, any clock, and any memory of the texts that it saw.
 
 pub mod catalogue;
+mod dcsph;
 mod engine;
 mod matcher;
 mod text;

@@ -13,3 +13,4 @@ pub mod process;
 pub mod rate_limit;
 mod secret_file;
 pub mod smtp;
+

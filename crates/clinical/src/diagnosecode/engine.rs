@@ -5,9 +5,11 @@ use std::path::Path;
 use hysio_model::diagnosis::{CodeSystem, Evidence, Suggestion};
 
 use super::{
-    Catalogue, catalogue,
+    Catalogue,
+    catalogue::{self, Code},
+    dcsph::Dcsph,
     matcher::{Match, Matcher, NOTE_FEATURES, PHRASE_FEATURES},
-    text::{Analyzer, scopes, sentences, words},
+    text::{Analyzer, Dutch, Token, Word, scopes, sentences, stem, words},
 };
 
 /// Names this ranking in answers and metrics; raised when suggestions change.
@@ -21,6 +23,12 @@ pub const MAX_LIMIT: usize = 100;
 
 /// A single sentence of at most this many tokens is one finding; anything longer is a note of several.
 const PHRASE_TOKENS_MAX: usize = 14;
+
+/// Words by which the language of a text is told.
+const LANGUAGE_WORDS_MAX: usize = 200;
+
+/// Nobody types more than this into a search.
+const SEARCH_BYTES_MAX: usize = 200;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -71,6 +79,8 @@ pub struct Explained {
 pub struct Engine {
     catalogue: Catalogue,
     analyzer: Analyzer,
+    dutch: Dutch,
+    dcsph: Dcsph,
     matcher: Matcher,
 }
 
@@ -84,6 +94,8 @@ impl Engine {
         Self {
             matcher: Matcher::new(&catalogue),
             analyzer: Analyzer::english(),
+            dutch: Dutch::new(),
+            dcsph: Dcsph::new(),
             catalogue,
         }
     }
@@ -102,18 +114,47 @@ impl Engine {
         if query.limit == 0 || query.limit > MAX_LIMIT {
             return Err(Error::Limit { limit: query.limit });
         }
-        let matches = self.matches(text);
-        Ok(matches
-            .iter()
-            .take(query.limit)
-            .map(|found| self.suggestion(text, found))
-            .collect())
+        let mut suggestions = match query.system {
+            CodeSystem::Icd10Cm => self
+                .matches(text, query.language)
+                .iter()
+                .take(query.limit)
+                .map(|found| self.suggestion(text, found))
+                .collect(),
+            CodeSystem::Dcsph => self.dcsph.suggest(text),
+        };
+        suggestions.truncate(query.limit);
+        Ok(suggestions)
+    }
+
+    /// A code of DCSPH: location and pathology.
+    #[must_use]
+    pub fn dcsph(&self, code: &str) -> Option<Code> {
+        self.dcsph.find(code)
+    }
+
+    /// Codes as they are typed: those that begin with the characters, or else those whose terms hold the words.
+    #[must_use]
+    pub fn search(&self, typed: &str, limit: usize) -> Vec<Code> {
+        let limit = limit.min(MAX_LIMIT);
+        let by_code = self.catalogue.starting_with(typed, limit);
+        if !by_code.is_empty() || typed.len() > SEARCH_BYTES_MAX {
+            return by_code;
+        }
+        let matches = self.matches(typed, None);
+        matches
+            .into_iter()
+            .take(limit)
+            .map(|found| found.code)
+            .collect()
     }
 
     /// What each suggestion's rank is made of: the names and values of its features.
     pub fn explain(&self, text: &str, query: &Query) -> Result<Vec<Explained>, Error> {
         let suggestions = self.suggest(text, query)?;
-        let explained = suggestions.into_iter().zip(self.matches(text));
+        let explained = suggestions
+            .into_iter()
+            .zip(self.matches(text, query.language));
         Ok(explained
             .map(|(suggestion, found)| {
                 let names: &[&str] = if found.features.len() == NOTE_FEATURES.len() {
@@ -130,11 +171,12 @@ impl Engine {
             .collect())
     }
 
-    fn matches(&self, text: &str) -> Vec<Match> {
+    fn matches(&self, text: &str, language: Option<Language>) -> Vec<Match> {
         let words = words(text);
+        let language = language.unwrap_or_else(|| self.language(&words));
         let sentences: Vec<_> = sentences(&words)
             .into_iter()
-            .map(|sentence| (self.analyzer.text(sentence), scopes(sentence)))
+            .map(|sentence| (self.tokens(sentence, language), scopes(sentence)))
             .collect();
         match sentences.as_slice() {
             [] => Vec::new(),
@@ -143,6 +185,31 @@ impl Engine {
             }
             sentences => self.matcher.note(&self.catalogue, sentences),
         }
+    }
+
+    fn language(&self, words: &[Word]) -> Language {
+        let told = &words[..words.len().min(LANGUAGE_WORDS_MAX)];
+        if self
+            .dutch
+            .is_dutch(told, |word| self.is_english(&stem(word)))
+        {
+            Language::Dutch
+        } else {
+            Language::English
+        }
+    }
+
+    fn tokens(&self, sentence: &[Word], language: Language) -> Vec<Token> {
+        match language {
+            Language::English => self.analyzer.text(sentence),
+            Language::Dutch => self
+                .analyzer
+                .dutch_text(&self.dutch, sentence, |stem| self.is_english(stem)),
+        }
+    }
+
+    fn is_english(&self, stem: &str) -> bool {
+        self.catalogue.terms.stem_id(stem).is_some()
     }
 
     fn suggestion(&self, text: &str, found: &Match) -> Suggestion {

@@ -3,10 +3,13 @@
 
 mod analyzer;
 mod context;
+mod language;
 mod rewrite;
 mod stem;
 mod words;
 
 pub(super) use analyzer::{Analyzer, TermToken, Token};
 pub(super) use context::{Assertion, Scope, asserted, scopes};
-pub(super) use words::{sentences, words};
+pub(super) use language::{Dutch, dutch_stem};
+pub(super) use stem::stem;
+pub(super) use words::{Word, sentences, words};

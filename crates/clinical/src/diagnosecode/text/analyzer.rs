@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
+    language::Dutch,
     rewrite::{Rewritable, Rewriter},
     stem::stem,
     words::{Word, words},
@@ -10,7 +11,7 @@ use super::{
 
 /// Function words, which say nothing of a diagnosis. Negations are not among them.
 const STOP_WORDS: &str = "a an and as at be been by due for from had has have he her his in into is it its of on or \
-    our she that the their there these they this those to was were which who with w c nos nec patient presents \
+    our she that the their there these they this those to was were which who with w c nos nec patient after presents \
     presented complains complaining reports";
 
 /// What is written together with the word that follows it: `non-toxic` is `nontoxic`.
@@ -30,6 +31,7 @@ pub(crate) struct Token {
     pub bracketed: bool,
     pub after_break: bool,
     hyphenated: bool,
+    rewritten: bool,
 }
 
 /// A stem of a catalogue's term. Optional ones stand in brackets there: they may be present or absent.
@@ -72,6 +74,18 @@ impl Analyzer {
     pub(crate) fn text(&self, words: &[Word]) -> Vec<Token> {
         let raw: Vec<Token> = words.iter().map(Token::from).collect();
         self.canonical(&self.abbreviations.apply(&raw))
+    }
+
+    /// The tokens of a Dutch text, in English. `is_english` says whether the catalogue has a stem.
+    pub(crate) fn dutch_text(
+        &self,
+        dutch: &Dutch,
+        words: &[Word],
+        is_english: impl Fn(&str) -> bool,
+    ) -> Vec<Token> {
+        let raw: Vec<Token> = words.iter().map(Token::from).collect();
+        let english = dutch.translate(&raw, |word| is_english(&stem(word)));
+        self.canonical(&self.abbreviations.apply(&english))
     }
 
     /// The tokens of a catalogue's term, each stem once.
@@ -145,7 +159,22 @@ impl From<&Word> for Token {
             bracketed: word.bracketed,
             after_break: word.after_break,
             hyphenated: word.hyphenated,
+            rewritten: false,
         }
+    }
+}
+
+impl Token {
+    pub(super) fn with_stem(&self, stem: String) -> Self {
+        Self {
+            stem,
+            ..self.clone()
+        }
+    }
+
+    /// Whether a rule put it there.
+    pub(super) fn is_rewritten(&self) -> bool {
+        self.rewritten
     }
 }
 
@@ -163,6 +192,7 @@ impl Rewritable for Token {
             bracketed: run.iter().all(|token| token.bracketed),
             after_break: first.after_break,
             hyphenated: false,
+            rewritten: true,
         }
     }
 }

@@ -5,7 +5,7 @@ use rust_stemmers::{Algorithm, Stemmer};
 /// Words this short are abbreviations or function words; stemming only harms them.
 const STEMMED_CHARS_MIN: usize = 4;
 
-pub(super) fn stem(word: &str) -> String {
+pub(crate) fn stem(word: &str) -> String {
     if word.chars().count() < STEMMED_CHARS_MIN || word.starts_with(|c: char| c.is_numeric()) {
         return roman(word).unwrap_or(word).to_owned();
     }

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Fits the weights of the ranking from tables made by `cargo run -p hysio-clinical --example ranking_table`.
+
+fit_ranker.py notes TABLE    logistic regression; priors are counted without the note itself
+fit_ranker.py phrases TABLE  softmax over the suggestions of a phrase and the possibility that none is right; fitted on
+                             the even rows, reported on the odd ones
+
+Needs numpy and scipy. Prints the coefficients in the order of the features, for the Rust source.
+"""
+
+import sys
+from collections import defaultdict
+
+import numpy as np
+from scipy.optimize import minimize
+
+TEXTS, UNSEEN = 500.0, 0.2
+
+
+def read(path):
+    names, texts = None, defaultdict(list)
+    for line in open(path, encoding="utf-8"):
+        number, _code, right, near, _gold, *features = line.rstrip("\n").split("\t")
+        own = [feature.split("=")[0] for feature in features]
+        names = names or own
+        if own != names:
+            continue  # a text of the other kind
+        values = [float(feature.split("=")[1]) for feature in features]
+        texts[int(number)].append((int(right), int(near), values))
+    return names, texts
+
+
+def without_itself(log_share, is_counted, least):
+    if not is_counted:
+        return log_share
+    count = np.exp(log_share) * TEXTS - 1
+    return np.log((count if count >= least else UNSEEN) / TEXTS)
+
+
+def fit_notes(names, texts):
+    prior, category = names.index("prior"), names.index("category_prior")
+    rows, labels = [], []
+    for suggestions in texts.values():
+        for right, near, values in suggestions:
+            values[prior] = without_itself(values[prior], right, 2)
+            values[category] = without_itself(values[category], near, 1)
+            rows.append(values)
+            labels.append(right)
+    x, y = np.array(rows), np.array(labels)
+
+    def loss(w):
+        z = x @ w
+        return np.mean(np.logaddexp(0, z) - y * z) + 1e-5 * w @ w, x.T @ (1 / (1 + np.exp(-z)) - y) / len(y) + 2e-5 * w
+
+    return minimize(loss, np.zeros(x.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 2000}).x
+
+
+def softmax_loss(w, groups, l2):
+    total, gradient = 0.0, np.zeros_like(w)
+    for x, y in groups:
+        z = np.append(x @ w, 0.0)
+        p = np.exp(z - z.max())
+        p /= p.sum()
+        right = np.append(y, 0.0 if y.any() else 1.0)
+        mass = p @ right
+        total -= np.log(mass)
+        gradient -= x.T @ ((p * right / mass - p)[:-1])
+    n = len(groups)
+    return total / n + l2 * w @ w, gradient / n + 2 * l2 * w
+
+
+def fit_phrases(texts, l2=2e-4):
+    groups = {n: (np.array([v for _, _, v in s]), np.array([r for r, _, _ in s], float)) for n, s in texts.items()}
+    even = [group for n, group in groups.items() if n % 2 == 0]
+    start = np.zeros(even[0][0].shape[1])
+    w = minimize(softmax_loss, start, args=(even, l2), jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
+    for name, parity in (("even (fitted)", 0), ("odd (held out)", 1)):
+        hits = np.zeros(3)
+        held = [group for n, group in groups.items() if n % 2 == parity]
+        for x, y in held:
+            order = np.argsort(-(x @ w), kind="stable")
+            hits += [y[order[:k]].any() for k in (1, 5, 10)]
+        print(f"{name}: top 1/5/10 {np.round(100 * hits / len(held), 1)} of {len(held)}", file=sys.stderr)
+    return w
+
+
+def main():
+    kind, path = sys.argv[1:]
+    names, texts = read(path)
+    weights = fit_notes(names, texts) if kind == "notes" else fit_phrases(texts)
+    for name, weight in zip(names, weights):
+        print(f"{weight:8.3f}, // {name}")
+
+
+main()
