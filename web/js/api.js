@@ -45,8 +45,9 @@ async function send(method, path, body, { key, signal, tries = MOST_TRIES, anony
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 401 && !anonymous) signedOut();
       const wait = retryDelay(attempt, error.retryAfter);
-      const passing = error.status === 0 || error.status === 503;
-      if (!passing || !repeatable || attempt >= tries || wait > LONGEST_SILENT_WAIT_MS) throw error;
+      const refused = error.status === 429; // not taken, so it can be sent again whatever it is
+      const passing = refused || (repeatable && [0, 503].includes(error.status));
+      if (!passing || attempt >= tries || wait > LONGEST_SILENT_WAIT_MS) throw error;
       await new Promise((resume) => setTimeout(resume, wait));
     }
   }

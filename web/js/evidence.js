@@ -14,7 +14,7 @@ export function cut(segments, suggestions, unsureBelow = UNSURE_BELOW) {
   const spans = place(segments);
   const evidence = locate(spans, suggestions);
   return spans.map((span, index) => {
-    const unsure = wordRanges(span.points, segments[index].words ?? [])
+    const unsure = wordRanges(span.points, wordsOf(segments[index]))
       .filter((word) => word.confidence < unsureBelow)
       .map((word) => ({ ...word, start: word.start + span.start, end: word.end + span.start }));
     return pieces(span, evidence, unsure);
@@ -62,6 +62,11 @@ function locate(spans, suggestions) {
 function same(found, quoted) {
   const plain = (text) => text.toLowerCase().replace(/\s+/g, " ").trim();
   return quoted === undefined || plain(found) === plain(quoted);
+}
+
+/** Engines that don't tell words apart tell how sure they are of the segment. */
+function wordsOf({ text, confidence, words }) {
+  return words?.length ? words : [{ text, confidence }];
 }
 
 function pieces(span, evidence, unsure) {

@@ -9,7 +9,7 @@ const SILENCE_MS = 20_000;
 
 /**
  * `changed(job)` hears each change; `ended()` comes once, when the stream says that it is over or asking
- * shows the job done or dead. Returns how to stop.
+ * shows it. Returns how to stop.
  */
 export function follow(jobId, { changed, ended }) {
   const path = `/api/jobs/${encodeURIComponent(jobId)}`;
@@ -30,7 +30,7 @@ export function follow(jobId, { changed, ended }) {
       const job = await get(path);
       if (over) return;
       changed(job);
-      if (["done", "dead"].includes(job.state)) return end();
+      if (isOver(job)) return end();
     } catch (error) {
       if (error.status === 401 || error.status === 404) return end();
     }
@@ -55,4 +55,10 @@ export function follow(jobId, { changed, ended }) {
   });
   listenForSilence();
   return stop;
+}
+
+/** A report ends with its job; other jobs are followed by the next, until the encounter has a draft. */
+function isOver({ queue, state, stage }) {
+  if (state === "dead") return true;
+  return ["reports", "email"].includes(queue) ? state === "done" : ["drafted", "signed", "failed"].includes(stage);
 }

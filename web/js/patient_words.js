@@ -29,7 +29,7 @@ export function encounterRow(encounter, patient) {
   return h("li", null, h("a", { class: "row", href: `/encounters/${encodeURIComponent(encounter.id)}` },
     h("span", { class: "row-main" },
       h("strong", null, patient ? fullName(patient) : when(encounter.started_at)),
-      h("span", { class: "quiet" }, patient ? particulars(patient) : t(`specialty.${encounter.specialty}`))),
+      h("span", { class: "quiet" }, patient ? particulars(patient) : t(`specialty.${encounter.specialty ?? "none"}`))),
     h("span", { class: "row-side" }, patient && h("span", { class: "quiet numeric" }, started(encounter)), stateChip(encounter.state))));
 }
 
@@ -77,15 +77,15 @@ function patientFields(suggested) {
   return [
     input("given_name", { value: named[0], autocomplete: "off", maxlength: 100 }, known),
     input("family_name", { value: named[1], autocomplete: "off", maxlength: 100 }, known),
-    input("birth_date", { type: "date", min: "1880-01-01", max: new Date().toISOString().slice(0, 10) }, born),
+    input("birth_date", { type: "date", min: "1850-01-01", max: new Date().toISOString().slice(0, 10) }, born),
     choice("sex", ["female", "male", "other", "unknown"]),
-    input("mrn", { autocomplete: "off", maxlength: 64, class: "numeric" }, () => null, t("patient.mrn_hint")),
+    input("mrn", { autocomplete: "off", maxlength: 50, class: "numeric" }, () => null, t("patient.mrn_hint")),
   ];
 }
 
 function born(text) {
   if (!dateParts(text)) return t("patient.birth_date_wrong");
-  return text > new Date().toISOString().slice(0, 10) || text < "1880-01-01" ? t("patient.birth_date_range") : null;
+  return text > new Date().toISOString().slice(0, 10) || text < "1850-01-01" ? t("patient.birth_date_range") : null;
 }
 
 function input(name, attributes, problem, hint) {

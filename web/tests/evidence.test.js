@@ -59,3 +59,8 @@ test("a repeated word is marked where it stands, not at its first occurrence", (
   const ranges = wordRanges(Array.from("no pain no"), [{ text: "no", confidence: 1 }, { text: "pain", confidence: 1 }, { text: "no", confidence: 0.1 }]);
   assert.deepEqual(ranges.at(-1), { start: 8, end: 10, confidence: 0.1 });
 });
+
+test("a segment without words is marked as a whole when it is unsure", () => {
+  const [sure, unsure] = cut([{ text: "Clear.", confidence: 0.9 }, { text: "Mumbled words.", confidence: 0.2 }], []);
+  assert.deepEqual([sure[0].confidence, unsure[0].confidence, unsure.length], [null, 0.2, 1]);
+});

@@ -173,7 +173,9 @@ function refused(context, job, error) {
 
 function whyRefused(error) {
   const known = { 409: "send.conflict", 413: "send.too_large", 415: "send.not_audio", 422: "send.empty", 507: "send.full" }[error.status];
-  return known ? `${t(known)}${error.body?.detail ? ` (${error.body.detail})` : ""}` : explain(error);
+  if (!known) return explain(error);
+  const detail = [409, 413].includes(error.status) && error.body?.detail; // the others would only say the same again
+  return detail ? `${t(known)} (${detail})` : t(known);
 }
 
 function offerKept(context, recordings) {

@@ -56,11 +56,14 @@ async function askToSign({ encounter, note, suggestions, signed }) {
     submit: async () => {
       yes.disabled = true;
       try {
-        const record = await api.post(`/api/records/${note.record().id}/sign`, { version: note.record().version });
+        await api.post(`/api/records/${note.record().id}/sign`, { version: note.record().version });
         dialog.close();
-        announce(t("sign.done"));
-        signed(record);
+        signed();
       } catch (error) {
+        if (error.slug === "signed") { // an earlier try arrived, only its answer was lost
+          dialog.close();
+          return signed();
+        }
         yes.disabled = false;
         fill(problem, h("p", { class: "message error" }, error.slug === "stale-version" ? t("sign.stale") : explain(error)));
       }
@@ -71,8 +74,10 @@ async function askToSign({ encounter, note, suggestions, signed }) {
 async function amend(record, amended) {
   if (!(await confirmed({ title: t("amend"), body: t("amend.words"), yes: t("amend") }))) return;
   try {
-    amended(await api.post(`/api/records/${record.id}/amend`));
+    await api.post(`/api/records/${record.id}/amend`);
+    amended();
   } catch (error) {
+    if (error.slug === "not-signed") return amended();
     failed(error);
   }
 }
@@ -115,7 +120,7 @@ function showVersions(recordId) {
     const { versions } = await api.get(`/api/records/${recordId}/versions`);
     const shown = h("div", { class: "version-shown" });
     return [h("ul", { class: "rows versions", role: "list" }, [...versions].sort((a, b) => b.version - a.version).map((one) =>
-      h("li", { class: "row" }, h("span", { class: "row-main" }, h("strong", null, t("versions.number", { number: one.version })), h("span", { class: "quiet" }, `${one.author_name} · ${when(one.created_at)}`)),
+      h("li", { class: "row" }, h("span", { class: "row-main" }, h("strong", null, t("versions.number", { number: one.version })), h("span", { class: "quiet" }, `${one.author_name ?? t("versions.drafted")} · ${when(one.created_at)}`)),
         h("span", { class: "row-side" }, stateOf(one), button(t("versions.read"), { click: () => loadInto(shown, () => readVersion(recordId, one.version)) }))))), shown];
   });
 }

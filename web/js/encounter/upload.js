@@ -23,9 +23,11 @@ export async function upload({ encounterId, file, filename, key, progress, waiti
   }
 }
 
-/** No answer, too many requests, storage full, or a server that is starting or drained: these pass. */
+/** No answer, a broken upload, too many requests, storage full, or a server that is starting or drained: these pass. */
 export function passing(error) {
-  return error instanceof ApiError && [0, 408, 425, 429, 500, 502, 503, 504, 507].includes(error.status);
+  if (!(error instanceof ApiError)) return false;
+  if (["request-in-progress", "upload-incomplete"].includes(error.slug)) return true;
+  return [0, 408, 425, 429, 500, 502, 503, 504, 507].includes(error.status);
 }
 
 function once({ encounterId, file, filename, key, progress, signal }) {

@@ -9,8 +9,9 @@ import { page } from "../shell.js";
 import { SPECIALTIES } from "../start_encounter.js";
 import { table } from "../table.js";
 
-const ROLES = ["clinician", "facility_admin", "operator", "auditor"];
-const SHORTEST_PASSWORD = 12;
+/** Operators and auditors are not of one facility, so its administrator can't make them. */
+const ROLES = ["clinician", "facility_admin"];
+const SHORTEST_PASSWORD = 10;
 
 page("admin.title", async (main, me) => {
   const place = h("div", null);

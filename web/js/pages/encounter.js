@@ -53,9 +53,12 @@ function show(view, encounter) {
   view.review?.close();
   view.review = null;
   const work = h("div", { class: "work" });
-  fill(view.main, heading(encounter), encounter.failure && failure(encounter.failure), work);
+  fill(view.main, heading(encounter), encounter.state === "failed" && encounter.failure && failure(encounter), work);
   if (wasHere) view.main.focus({ preventScroll: true });
-  if (encounter.record) return review(view, work, encounter);
+  if (encounter.record) {
+    review(view, work, encounter);
+    return working(encounter) && watchAgain(view, work, encounter);
+  }
   if (["open", "failed"].includes(encounter.state)) return void capture(work, { encounter, me: view.me, accepted: () => reload(view) });
   watching(view, work, encounter);
 }
@@ -72,8 +75,13 @@ function heading(encounter) {
     })));
 }
 
-function failure({ message }) {
-  return h("div", { class: "message error", role: "alert" }, icon("alert"), h("div", null, h("p", null, h("strong", null, t("encounter.failed"))), h("p", null, message), h("p", null, t("encounter.failed_then"))));
+function failure({ failure: { message }, record }) {
+  const words = record ? h("p", null, message) : [h("p", null, h("strong", null, t("encounter.failed"))), h("p", null, message), h("p", null, t("encounter.failed_then"))];
+  return h("div", { class: "message error", role: "alert" }, icon("alert"), h("div", null, words));
+}
+
+function working({ state }) {
+  return ["received", "transcribed", "coded"].includes(state);
 }
 
 /** While the machine works: the stages, and the transcript as soon as it is there. */
@@ -85,12 +93,26 @@ function watching(view, work, encounter) {
     fill(early, transcriptPane({ transcript, suggestions: [], play: null, pointed: () => {} }).element);
   showTranscript(encounter);
   view.stop = watch(stages, encounter, async (stage) => {
-    if (["end", "drafted", "failed"].includes(stage)) {
-      view.stop();
-      return reload(view);
-    }
+    if (finished(view, stage)) return;
     showTranscript(await load(view).catch(() => ({})));
   });
+}
+
+/** Codes are being suggested anew beside a draft that can be edited meanwhile. */
+function watchAgain(view, work, encounter) {
+  const place = h("div", null);
+  work.prepend(place);
+  view.stop = watch(place, encounter, (stage) => finished(view, stage));
+}
+
+/** Whether the work is over; then the encounter is shown as it is now. */
+function finished(view, stage) {
+  const over = ["end", "drafted", "failed"].includes(stage);
+  if (over) {
+    view.stop();
+    reload(view);
+  }
+  return over;
 }
 
 /** Transcript beside codes, the note under both, and the signature at the end. */
@@ -132,14 +154,7 @@ async function suggestAgain(view, encounter, note) {
     await note.flush();
     await api.post(`/api/encounters/${encodeURIComponent(encounter.id)}/suggest-again`);
     announce(t("stage.coding"));
-    const fresh = await load(view);
-    const place = h("div", null);
-    view.main.querySelector(".toolbar").after(place);
-    view.stop = watch(place, { ...fresh, state: "transcribed" }, (stage) => {
-      if (!["end", "drafted", "failed"].includes(stage)) return;
-      view.stop();
-      reload(view);
-    });
+    await reload(view);
   } catch (error) {
     failed(error);
   }

@@ -45,7 +45,7 @@ function open(patient) {
 }
 
 async function encounters() {
-  const { encounters: all } = await api.get("/api/encounters?mine=true");
+  const { encounters: all } = await api.get("/api/encounters?mine=true&limit=100");
   const shown = all.filter(({ state, updated_at }) => state !== "signed" || sameDay(new Date(updated_at), new Date()));
   if (!shown.length) return emptyState(t("start.empty"));
   return GROUPS.map(({ key, states }) => group(key, shown.filter(({ state }) => states.includes(state)))).filter(Boolean);
