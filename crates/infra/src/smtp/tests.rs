@@ -106,14 +106,16 @@ async fn converse(
             Manner::Answer(command, answer) if word.starts_with(command) => {
                 format!("{answer}\r\n")
             }
-            _ => match word.split(' ').next().unwrap() {
-                "EHLO" => greeting.to_owned(),
-                "DATA" => "354 go on\r\n".to_owned(),
-                "STARTTLS" => "220 go on\r\n".to_owned(),
-                "AUTH" => "235 welcome\r\n".to_owned(),
-                "QUIT" => "221 bye\r\n".to_owned(),
-                _ => "250 ok\r\n".to_owned(),
-            },
+            Manner::Friendly | Manner::Answer(..) | Manner::Silent(_) | Manner::DropInData => {
+                match word.split(' ').next().unwrap() {
+                    "EHLO" => greeting.to_owned(),
+                    "DATA" => "354 go on\r\n".to_owned(),
+                    "STARTTLS" => "220 go on\r\n".to_owned(),
+                    "AUTH" => "235 welcome\r\n".to_owned(),
+                    "QUIT" => "221 bye\r\n".to_owned(),
+                    _ => "250 ok\r\n".to_owned(),
+                }
+            }
         };
         in_data = answer.starts_with("354");
         if stream.write_all(answer.as_bytes()).await.is_err() {
