@@ -6,3 +6,5 @@ pub mod cipher;
 mod secret_file;
 
 pub mod embedded_postgres;
+
+pub mod openai;
