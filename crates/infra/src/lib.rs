@@ -14,3 +14,4 @@ pub mod rate_limit;
 mod secret_file;
 pub mod smtp;
 
+

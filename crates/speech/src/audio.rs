@@ -99,8 +99,11 @@ const RATE_MAX: u32 = 384_000;
 ///
 /// # Errors
 /// When it is empty, no audio, too long, or nothing of it can be decoded.
-pub fn decode(bytes: Vec<u8>, limits: Limits) -> Result<Audio, Error> {
-    if bytes.is_empty() {
+pub fn decode<B>(bytes: B, limits: Limits) -> Result<Audio, Error>
+where
+    B: AsRef<[u8]> + Send + Sync + 'static,
+{
+    if bytes.as_ref().is_empty() {
         return Err(Error::Empty);
     }
     guarded(Box::new(Cursor::new(bytes)), limits)

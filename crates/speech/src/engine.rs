@@ -83,6 +83,11 @@ impl Engine {
         Ok(engine)
     }
 
+    #[must_use]
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
     /// Hears a recording. Blocks until done or cancelled.
     ///
     /// # Errors

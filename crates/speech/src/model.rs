@@ -92,6 +92,13 @@ impl Folder {
         &self.0
     }
 
+    /// The speech models that are there.
+    #[must_use]
+    pub fn installed(&self) -> Vec<Model> {
+        let there = |model: &Model| self.decoder(*model).is_file();
+        Model::ALL.into_iter().filter(there).collect()
+    }
+
     pub(crate) fn voice_activity(&self) -> PathBuf {
         self.0.join("silero-vad/silero_vad.onnx")
     }
