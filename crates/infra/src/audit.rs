@@ -22,7 +22,7 @@ mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointError, StoredCheckpoint};
 pub use entry::{Entry, Leaf, canonical, leaf_hash};
-pub use export::{ExportCheck, ExportError, Exporter, verify_export};
+pub use export::{ExportCheck, ExportError, Exporter, for_each_entry, verify_export};
 pub use fhir::fhir_audit_event;
 pub use keys::{SigningKeyError, SigningKeys, VerifyingKeys};
 pub use log::Log;

@@ -138,10 +138,7 @@ pub fn verify_export(
     mut input: impl BufRead,
     check: &ExportCheck<'_>,
 ) -> Result<Report, ExportError> {
-    let header: Header = parse(1, &read_line(&mut input, 1)?.ok_or(ExportError::Empty)?)?;
-    if header.hysio_audit_export != FORMAT {
-        return Err(ExportError::UnknownFormat(header.hysio_audit_export));
-    }
+    let header = read_header(&mut input)?;
     let own_keys = VerifyingKeys::parse(&header.public_keys).map_err(ExportError::Keys)?;
     let mut verifier = Verifier::new(check.keys.unwrap_or(&own_keys))
         .with_waiting_bound(header.exported_at, check.waiting_bound);
@@ -150,6 +147,34 @@ pub fn verify_export(
     }
     read_lines(input, &mut verifier)?;
     Ok(verifier.finish())
+}
+
+/// Reads the entries of an export, in its order, without proving them.
+///
+/// # Errors
+/// When it cannot be read as an export.
+pub fn for_each_entry(
+    mut input: impl BufRead,
+    mut use_entry: impl FnMut(Entry),
+) -> Result<(), ExportError> {
+    read_header(&mut input)?;
+    let mut number = 2;
+    while let Some(line) = read_line(&mut input, number)? {
+        if let Line::Entry(entry) = parse(number, &line)? {
+            use_entry(entry);
+        }
+        number += 1;
+    }
+    Ok(())
+}
+
+fn read_header(input: &mut impl BufRead) -> Result<Header, ExportError> {
+    let header: Header = parse(1, &read_line(input, 1)?.ok_or(ExportError::Empty)?)?;
+    if header.hysio_audit_export == FORMAT {
+        Ok(header)
+    } else {
+        Err(ExportError::UnknownFormat(header.hysio_audit_export))
+    }
 }
 
 fn read_lines(mut input: impl BufRead, verifier: &mut Verifier<'_>) -> Result<(), ExportError> {
