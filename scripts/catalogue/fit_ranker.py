@@ -81,7 +81,40 @@ def fit_phrases(texts, l2=2e-4):
             order = np.argsort(-(x @ w), kind="stable")
             hits += [y[order[:k]].any() for k in (1, 5, 10)]
         print(f"{name}: top 1/5/10 {np.round(100 * hits / len(held), 1)} of {len(held)}", file=sys.stderr)
+    print_calibration(w, groups)
     return w
+
+
+def probabilities(w, x):
+    z = np.append(x @ w, 0.0)
+    p = np.exp(z - z.max())
+    return (p / p.sum())[:-1]
+
+
+def print_calibration(w, groups):
+    """Several codes of a phrase may be right (a category's children), so each is likelier than its share."""
+
+    def table(parity):
+        held = [group for n, group in groups.items() if n % 2 == parity]
+        p = np.concatenate([probabilities(w, x) for x, _ in held])
+        y = np.concatenate([y for _, y in held])
+        p = np.clip(p, 1e-9, 1 - 1e-9)
+        return np.log(p / (1 - p)), y
+
+    logits, y = table(0)
+
+    def loss(ab):
+        z = ab[0] * logits + ab[1]
+        return np.mean(np.logaddexp(0, z) - y * z)
+
+    slope, offset = minimize(loss, np.array([1.0, 0.0])).x
+    print(f"calibration: slope {slope:.3f}, offset {offset:.3f}", file=sys.stderr)
+    logits, y = table(1)
+    p = 1 / (1 + np.exp(-(slope * logits + offset)))
+    for low in np.arange(0, 1, 0.1):
+        inside = (p >= low) & (p < low + 0.1)
+        if inside.any():
+            print(f"  held out: said {p[inside].mean():.3f}, right {y[inside].mean():.3f} of {inside.sum()}", file=sys.stderr)
 
 
 def main():

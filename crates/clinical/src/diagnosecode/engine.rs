@@ -8,7 +8,7 @@ use super::{
     Catalogue,
     catalogue::{self, Code},
     dcsph::Dcsph,
-    matcher::{Match, Matcher, NOTE_FEATURES, PHRASE_FEATURES},
+    matcher::{Match, Matcher},
     text::{Analyzer, Dutch, Token, Word, scopes, sentences, stem, words},
 };
 
@@ -26,6 +26,9 @@ const PHRASE_TOKENS_MAX: usize = 14;
 
 /// Words by which the language of a text is told.
 const LANGUAGE_WORDS_MAX: usize = 200;
+
+/// Places that are shown for a suggestion: the first ones convince or none does.
+const EVIDENCE_MAX: usize = 32;
 
 /// Nobody types more than this into a search.
 const SEARCH_BYTES_MAX: usize = 200;
@@ -156,17 +159,10 @@ impl Engine {
             .into_iter()
             .zip(self.matches(text, query.language));
         Ok(explained
-            .map(|(suggestion, found)| {
-                let names: &[&str] = if found.features.len() == NOTE_FEATURES.len() {
-                    &NOTE_FEATURES
-                } else {
-                    &PHRASE_FEATURES
-                };
-                Explained {
-                    suggestion,
-                    score: found.score,
-                    features: names.iter().copied().zip(found.features).collect(),
-                }
+            .map(|(suggestion, found)| Explained {
+                suggestion,
+                score: found.score,
+                features: found.features,
             })
             .collect())
     }
@@ -218,11 +214,12 @@ impl Engine {
             system: CodeSystem::Icd10Cm,
             code: found.code.code.clone(),
             title: found.code.title.clone(),
-            probability: f64::from(1.0 / (1.0 + (-found.score).exp())),
+            probability: f64::from(found.probability),
             billable: found.code.billable,
             evidence: found
                 .ranges
                 .iter()
+                .take(EVIDENCE_MAX)
                 .map(|(start, end)| Evidence {
                     start: *start,
                     end: *end,

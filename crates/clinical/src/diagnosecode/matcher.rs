@@ -22,9 +22,6 @@ use priors::Priors;
 use spelling::Spelling;
 use weights::Weights;
 
-pub(super) use features::NAMES as PHRASE_FEATURES;
-pub(super) use note_score::NAMES as NOTE_FEATURES;
-
 /// What is derived from a catalogue once, when it is opened.
 #[derive(Debug)]
 pub(super) struct Matcher {
@@ -33,25 +30,30 @@ pub(super) struct Matcher {
     priors: Priors,
     /// The term that is the title of each entry; none if its title has no word.
     titles: Vec<Option<u32>>,
+    /// Log of the number of terms of each entry.
+    term_counts: Vec<f32>,
 }
 
 /// A code that the text names.
 #[derive(Debug, Clone)]
 pub(super) struct Match {
     pub code: Code,
-    /// Log-odds that it is right.
+    /// Log-odds that it is right, for a note; of a phrase, against none being right.
     pub score: f32,
+    pub probability: f32,
     /// The term that names it best.
     pub term: u32,
     /// Ranges of the text, in code points, ascending.
     pub ranges: Vec<(usize, usize)>,
-    pub features: Vec<f32>,
+    pub features: Vec<(&'static str, f32)>,
 }
 
 impl Matcher {
     pub(super) fn new(catalogue: &Catalogue) -> Self {
         let mut titles = vec![None; catalogue.entries.len()];
+        let mut term_counts = vec![1.0_f32; catalogue.entries.len()];
         for term in (0..).take(catalogue.terms.len()) {
+            term_counts[catalogue.terms.entry(term) as usize] += 1.0;
             if catalogue.terms.kind(term) == TermKind::Title {
                 titles[catalogue.terms.entry(term) as usize] = Some(term);
             }
@@ -61,6 +63,7 @@ impl Matcher {
             spelling: Spelling::new(catalogue.terms.stems()),
             priors: Priors::shipped(),
             titles,
+            term_counts: term_counts.into_iter().map(f32::ln).collect(),
         }
     }
 }

@@ -1,38 +1,47 @@
 //! What a term and a text have in common, as numbers, and the score made of them.
 
 use super::{Matcher, query::Query, spelling};
-use crate::diagnosecode::{Catalogue, catalogue::TermKind};
+use crate::diagnosecode::{
+    Catalogue,
+    catalogue::{EntryId, TermKind},
+};
 
 /// Number of features.
-pub(crate) const FEATURES: usize = 18;
+pub(crate) const FEATURES: usize = 23;
 
 pub(crate) type Features = [f32; FEATURES];
 
 /// Names, for the table that the weights are fitted from.
 pub(crate) const NAMES: [&str; FEATURES] = [
+    "bias",
     "query_cover",
     "term_cover",
     "cover_product",
     "all_covered",
     "trigrams",
-    "is_title",
     "is_inclusion",
     "is_includes",
     "is_index",
     "other_unmatched",
     "unspecified",
     "is_leaf",
-    "depth",
-    "chapter_pregnancy",
-    "chapter_perinatal",
+    "ends_in_8",
+    "ends_in_9",
+    "query_missed_most",
+    "term_missed_most",
+    "lineage_cover",
+    "first_matched",
+    "log_terms",
+    "chapter_birth",
     "chapter_injury",
     "chapter_external",
     "chapter_status",
 ];
 
-/// Fitted by `scripts/catalogue/fit_ranker.py` on half of the development phrases.
+/// Fitted by `scripts/catalogue/fit_ranker.py phrases` on half of the development phrases.
 const COEFFICIENTS: Features = [
-    3.0, 3.0, 4.0, 1.0, 3.0, 0.2, 0.2, 0.0, 0.2, -0.5, 0.2, 0.0, 0.0, -0.5, -0.5, -0.3, -1.5, -0.8,
+    -6.928, 2.365, 3.131, 3.295, -0.093, 3.412, -0.324, -0.784, -1.058, -0.647, -0.129, 0.560,
+    -0.570, -0.230, -2.793, 0.940, 5.775, -0.104, 0.034, -0.781, -3.019, -1.672, -2.284,
 ];
 
 /// Share of cover from which all counts as covered.
@@ -57,57 +66,125 @@ impl Matcher {
     ) -> (Features, Vec<usize>) {
         let terms = &catalogue.terms;
         let mut best = vec![0.0_f32; query.tokens.len()];
-        let mut covered = 0.0;
-        let mut other_unmatched = 0.0;
-        let mut unspecified = 0.0;
+        let mut seen = Coverage::default();
         for token in terms.tokens(term) {
             let weight = self.weights.stem(token.stem);
-            if let Some(meant) = query.meant.get(&token.stem) {
-                best[meant.token] = best[meant.token].max(meant.similarity);
-                if !token.optional {
-                    covered += weight * meant.similarity;
+            match query.meant.get(&token.stem) {
+                Some(meant) => {
+                    best[meant.token] = best[meant.token].max(meant.similarity);
+                    seen.hold(weight, meant.similarity, token.optional);
                 }
-            } else {
-                match terms.stems()[token.stem as usize].as_str() {
-                    "other" | "specifi" => other_unmatched = 1.0,
-                    "unspecifi" => unspecified = 1.0,
-                    _ => {}
-                }
+                None => seen.miss(weight, &terms.stems()[token.stem as usize], token.optional),
             }
         }
-        let query_cover = best
-            .iter()
-            .zip(&query.tokens)
-            .map(|(similarity, token)| similarity * token.weight)
-            .sum::<f32>()
-            / query.weight;
-        let term_cover = covered / self.weights.term(term);
+        let query_cover = query.covered_by(&best);
+        let whole = self.weights.term(term);
+        let term_cover = seen.covered / whole;
         let kind = terms.kind(term);
         let entry_id = terms.entry(term);
         let entry = catalogue.entry(entry_id);
         let is = |wanted: bool| f32::from(u8::from(wanted));
         let features = [
+            1.0,
             query_cover,
             term_cover,
             query_cover * term_cover,
             is(query_cover > ALL && term_cover > ALL),
             dice(query_trigrams, &term_trigrams(catalogue, term)),
-            is(kind == TermKind::Title),
             is(kind == TermKind::Inclusion),
             is(kind == TermKind::Includes),
             is(kind == TermKind::Index),
-            other_unmatched,
-            unspecified,
+            is(seen.other_missed),
+            is(seen.unspecified_missed),
             is(entry.is_leaf()),
-            f32::from(u8::try_from(entry.code.len()).unwrap_or(u8::MAX)) / 8.0,
-            is(entry.chapter == 15),
-            is(entry.chapter == 16),
+            is(entry.code.ends_with('8')),
+            is(entry.code.ends_with('9')),
+            query.missed_most(&best),
+            seen.missed_most / whole,
+            self.lineage_cover(catalogue, query, &best, entry_id) - query_cover,
+            is(seen.first_held == Some(true)),
+            self.term_counts[entry_id as usize],
+            is(matches!(entry.chapter, 15 | 16)),
             is(entry.chapter == 19),
             is(entry.chapter == 20),
             is(entry.chapter == 21),
         ];
         let matched = (0..best.len()).filter(|at| best[*at] > 0.0).collect();
         (features, matched)
+    }
+
+    /// What the term and the titles of the entries above it cover of the query.
+    fn lineage_cover(
+        &self,
+        catalogue: &Catalogue,
+        query: &Query,
+        best: &[f32],
+        entry: EntryId,
+    ) -> f32 {
+        let mut best = best.to_vec();
+        let mut above = Some(entry);
+        while let Some(id) = above {
+            let tokens = self.titles[id as usize]
+                .into_iter()
+                .flat_map(|title| catalogue.terms.tokens(title));
+            for token in tokens {
+                if let Some(meant) = query.meant.get(&token.stem) {
+                    best[meant.token] = best[meant.token].max(meant.similarity);
+                }
+            }
+            above = catalogue.entry(id).parent;
+        }
+        query.covered_by(&best)
+    }
+}
+
+/// What a query holds of one term.
+#[derive(Default)]
+struct Coverage {
+    covered: f32,
+    missed_most: f32,
+    other_missed: bool,
+    unspecified_missed: bool,
+    first_held: Option<bool>,
+}
+
+impl Coverage {
+    fn hold(&mut self, weight: f32, similarity: f32, optional: bool) {
+        if !optional {
+            self.covered += weight * similarity;
+            self.missed_most = self.missed_most.max(weight * (1.0 - similarity));
+            self.first_held.get_or_insert(true);
+        }
+    }
+
+    fn miss(&mut self, weight: f32, stem: &str, optional: bool) {
+        self.other_missed |= matches!(stem, "other" | "specifi");
+        self.unspecified_missed |= stem == "unspecifi";
+        if !optional {
+            self.missed_most = self.missed_most.max(weight);
+            self.first_held.get_or_insert(false);
+        }
+    }
+}
+
+impl Query {
+    /// The share of the query's weight that these similarities of its tokens cover.
+    fn covered_by(&self, best: &[f32]) -> f32 {
+        let covered: f32 = best
+            .iter()
+            .zip(&self.tokens)
+            .map(|(similarity, token)| similarity * token.weight)
+            .sum();
+        covered / self.weight
+    }
+
+    /// The heaviest part that they leave out.
+    fn missed_most(&self, best: &[f32]) -> f32 {
+        let missed = best
+            .iter()
+            .zip(&self.tokens)
+            .map(|(similarity, token)| (1.0 - similarity) * token.weight);
+        missed.fold(0.0, f32::max) / self.weight
     }
 }
 

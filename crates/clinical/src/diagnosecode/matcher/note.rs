@@ -88,11 +88,13 @@ impl Matcher {
             prior: self.priors.of(&finding.code.code),
             category_prior: self.priors.of_category(&finding.code.code),
         });
+        let score = note_score::score(&features);
         Match {
-            score: note_score::score(&features),
+            score,
+            probability: 1.0 / (1.0 + (-score).exp()),
             term: finding.best.term,
             ranges: finding.ranges,
-            features: features.to_vec(),
+            features: note_score::NAMES.into_iter().zip(features).collect(),
             code: finding.code,
         }
     }

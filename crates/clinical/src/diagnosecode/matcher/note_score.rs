@@ -27,7 +27,8 @@ pub(crate) const NAMES: [&str; FEATURES] = [
 
 /// Fitted by `scripts/catalogue/fit_ranker.py` on the training part of CodiEsp.
 const COEFFICIENTS: [f32; FEATURES] = [
-    0.0, 1.0, 0.5, 1.0, 0.1, 0.5, -0.5, -0.2, 0.0, 0.2, 0.0, 0.1, 0.5, 0.3, 0.0, -0.5, -1.0,
+    -9.775, 7.359, 0.948, 2.904, -0.012, 0.226, -0.355, -0.169, 0.551, 0.067, -0.545, -0.710,
+    0.327, 0.170, 0.590, -1.032, -1.337,
 ];
 
 /// What was seen of a code in a note.

