@@ -209,7 +209,7 @@ async fn launch(
 ) -> Result<Child, Error> {
     orphan::clear(&home.cluster()).await?;
     let text = configuration::server(settings, Memory::of_this_machine(), &home.socket());
-    home.write_cluster_file("postgresql.conf", &text, account)?;
+    home.write_cluster_file(configuration::FILE, &text, account)?;
     home.write_cluster_file("pg_hba.conf", configuration::ACCESS, account)?;
     let log = home.start_log()?;
     let also = log

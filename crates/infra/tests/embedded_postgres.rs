@@ -1,5 +1,7 @@
 //! The private database against the real server: start, stop, crash, and what it refuses.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -110,7 +110,7 @@ async fn converse(stream: TcpStream, peer: SocketAddr, inbox: Inbox) -> io::Resu
         match reply.action {
             Action::NoReply => {}
             Action::Reply | Action::Close | Action::UpgradeTls => {
-                stream.write_all(&reply.buffer()?).await?
+                stream.write_all(&reply.buffer()?).await?;
             }
         }
         stream.flush().await?;

@@ -1,5 +1,7 @@
 //! Databases for tests, against the real server.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::Result;

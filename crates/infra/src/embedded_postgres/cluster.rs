@@ -1,6 +1,7 @@
 //! The installed binaries, and the cluster that they serve.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -8,6 +9,7 @@ use tokio::process::Command;
 
 use super::Durability;
 use super::account::{self, Account};
+use super::configuration;
 use super::error::Error;
 use super::home::Home;
 
@@ -111,8 +113,16 @@ async fn create(
             &String::from_utf8_lossy(&output.stderr),
         ));
     }
+    include_our_configuration(&unfinished)?;
     fs::rename(&unfinished, home.cluster())
         .map_err(|source| Error::io("rename", &unfinished, source))
+}
+
+fn include_our_configuration(cluster: &Path) -> Result<(), Error> {
+    let path = cluster.join("postgresql.conf");
+    let io = |source| Error::io("write", &path, source);
+    let mut file = OpenOptions::new().append(true).open(&path).map_err(io)?;
+    writeln!(file, "include '{}'", configuration::FILE).map_err(io)
 }
 
 async fn run(

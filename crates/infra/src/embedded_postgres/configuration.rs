@@ -9,6 +9,9 @@ use super::{Durability, Settings};
 
 const MIB: u64 = 1024 * 1024;
 
+/// Beside `postgresql.conf`, which `initdb` fills with what it found to work on this machine, and which includes it.
+pub(super) const FILE: &str = "hysio.conf";
+
 /// `pg_hba.conf`: only the socket, and only whoever the operating system lets into its directory.
 pub(super) const ACCESS: &str = "local all all trust\n";
 
@@ -40,7 +43,7 @@ impl Memory {
     }
 }
 
-/// The text of `postgresql.conf`.
+/// The text of [`FILE`].
 pub(super) fn server(settings: &Settings, memory: Memory, socket: &Path) -> String {
     let connections = settings.max_connections;
     let mut text = String::new();
