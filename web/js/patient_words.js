@@ -16,7 +16,9 @@ export function particulars(patient) {
     `${calendarDay(patient.birth_date)}${years === null ? "" : ` (${t("years", { n: years })})`}`,
     t(`sex.${patient.sex}`),
     patient.mrn && `${t("mrn")} ${patient.mrn}`,
-  ].filter(Boolean).join(" · ");
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 /** The state of an encounter as a chip: its words say it, its colour helps. */
@@ -26,11 +28,21 @@ export function stateChip(state) {
 
 /** A row that leads to an encounter; with `patient` it is named by the patient, else by its date. */
 export function encounterRow(encounter, patient) {
-  return h("li", null, h("a", { class: "row", href: `/encounters/${encodeURIComponent(encounter.id)}` },
-    h("span", { class: "row-main" },
-      h("strong", null, patient ? fullName(patient) : when(encounter.started_at)),
-      h("span", { class: "quiet" }, patient ? particulars(patient) : t(`specialty.${encounter.specialty ?? "none"}`))),
-    h("span", { class: "row-side" }, patient && h("span", { class: "quiet numeric" }, started(encounter)), stateChip(encounter.state))));
+  return h(
+    "li",
+    null,
+    h(
+      "a",
+      { class: "row", href: `/encounters/${encodeURIComponent(encounter.id)}` },
+      h(
+        "span",
+        { class: "row-main" },
+        h("strong", null, patient ? fullName(patient) : when(encounter.started_at)),
+        h("span", { class: "quiet" }, patient ? particulars(patient) : t(`specialty.${encounter.specialty ?? "none"}`)),
+      ),
+      h("span", { class: "row-side" }, patient && h("span", { class: "quiet numeric" }, started(encounter)), stateChip(encounter.state)),
+    ),
+  );
 }
 
 /** Today's encounters by time, older ones by day. */
@@ -46,7 +58,14 @@ export function addPatient(suggested, added) {
   const save = h("button", { type: "submit", class: "button primary" }, h("span", null, t("patient.add")));
   const dialog = openDialog({
     title: t("patient.add"),
-    body: [problem, h("div", { class: "form-grid" }, fields.map(({ element }) => element))],
+    body: [
+      problem,
+      h(
+        "div",
+        { class: "form-grid" },
+        fields.map(({ element }) => element),
+      ),
+    ],
     actions: [button(t("cancel"), { click: () => dialog.close() }), save],
     submit: async () => {
       const wrong = fields.filter((field) => !check(field));
@@ -98,9 +117,18 @@ function input(name, attributes, problem, hint) {
 
 function choice(name, options) {
   const id = newId(name);
-  const control = h("select", { id, name }, options.map((option) => h("option", { value: option }, t(`sex.${option}`))));
+  const control = h(
+    "select",
+    { id, name },
+    options.map((option) => h("option", { value: option }, t(`sex.${option}`))),
+  );
   control.value = "unknown";
-  return { name, input: control, problem: () => null, element: h("div", { class: "field" }, h("label", { for: id }, t("patient.sex")), control) };
+  return {
+    name,
+    input: control,
+    problem: () => null,
+    element: h("div", { class: "field" }, h("label", { for: id }, t("patient.sex")), control),
+  };
 }
 
 function check({ input: control, note, hint, problem }) {

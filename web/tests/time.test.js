@@ -34,8 +34,14 @@ test("the session warns in its last seconds and then is over", () => {
 });
 
 test("retries wait longer each time, but never long, and as the server asks", () => {
-  assert.deepEqual([1, 2, 3, 10].map((attempt) => retryDelay(attempt)), [1000, 2000, 4000, 30_000]);
-  assert.deepEqual([0, 7, 1e6].map((seconds) => retryDelay(1, seconds)), [1000, 7000, 300_000]);
+  assert.deepEqual(
+    [1, 2, 3, 10].map((attempt) => retryDelay(attempt)),
+    [1000, 2000, 4000, 30_000],
+  );
+  assert.deepEqual(
+    [0, 7, 1e6].map((seconds) => retryDelay(1, seconds)),
+    [1000, 7000, 300_000],
+  );
 });
 
 test("Retry-After is read as seconds or as a date", () => {

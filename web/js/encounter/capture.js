@@ -29,23 +29,43 @@ function choose(context) {
 
 function recordCard(context) {
   const able = canRecord();
-  const start = h("button", { type: "button", class: "record-button", disabled: !able, on: { click: () => record(context, start) } },
-    icon("mic"), h("span", null, t("record.start")));
-  return h("section", { class: "card capture-card", "aria-labelledby": "record-title" },
-    h("h2", { id: "record-title" }, t("record.title")), start,
-    h("p", { class: "quiet" }, t(able ? "record.hint" : "record.unable")));
+  const start = h(
+    "button",
+    { type: "button", class: "record-button", disabled: !able, on: { click: () => record(context, start) } },
+    icon("mic"),
+    h("span", null, t("record.start")),
+  );
+  return h(
+    "section",
+    { class: "card capture-card", "aria-labelledby": "record-title" },
+    h("h2", { id: "record-title" }, t("record.title")),
+    start,
+    h("p", { class: "quiet" }, t(able ? "record.hint" : "record.unable")),
+  );
 }
 
 function dropCard(context) {
   const inputId = newId("file");
-  const input = h("input", { id: inputId, type: "file", class: "spoken", accept: "audio/*,video/webm,video/mp4,.wav,.flac,.mp3,.ogg,.opus,.m4a,.webm",
-    on: { change: () => input.files[0] && sendFile(context, input.files[0]) } });
-  const card = h("section", { class: "card capture-card drop", "aria-labelledby": "drop-title" },
+  const input = h("input", {
+    id: inputId,
+    type: "file",
+    class: "spoken",
+    accept: "audio/*,video/webm,video/mp4,.wav,.flac,.mp3,.ogg,.opus,.m4a,.webm",
+    on: { change: () => input.files[0] && sendFile(context, input.files[0]) },
+  });
+  const card = h(
+    "section",
+    { class: "card capture-card drop", "aria-labelledby": "drop-title" },
     h("h2", { id: "drop-title" }, t("drop.title")),
     h("div", { class: "drop-mark" }, icon("upload")),
-    input, h("label", { for: inputId, class: "button" }, icon("file"), h("span", null, t("drop.choose"))),
-    h("p", { class: "quiet" }, t("drop.hint")));
-  const over = (event) => { event.preventDefault(); card.classList.add("over"); };
+    input,
+    h("label", { for: inputId, class: "button" }, icon("file"), h("span", null, t("drop.choose"))),
+    h("p", { class: "quiet" }, t("drop.hint")),
+  );
+  const over = (event) => {
+    event.preventDefault();
+    card.classList.add("over");
+  };
   card.addEventListener("dragenter", over);
   card.addEventListener("dragover", over);
   card.addEventListener("dragleave", () => card.classList.remove("over"));
@@ -80,26 +100,48 @@ async function record(context, startButton) {
 function drawRecording(context, recorder) {
   const releases = [holdSession("recording"), guardPage(() => true), beforeSignOut(() => recorder.stop())];
   const time = h("p", { class: "record-time numeric", role: "timer" }, clock(0));
-  const meter = h("div", { class: "meter", "aria-hidden": "true" }, Array.from({ length: BARS }, () => h("i")));
+  const meter = h(
+    "div",
+    { class: "meter", "aria-hidden": "true" },
+    Array.from({ length: BARS }, () => h("i")),
+  );
   const word = h("p", { class: "record-word", role: "status" }, t("record.on"));
   const silence = h("p", { class: "quiet record-silence", role: "status" });
   const hold = button(t("record.pause"), { icon: "pause", kind: "large", click: () => (recorder.paused() ? resume() : pause()) });
-  const pause = () => { recorder.pause(); relabel("play", "record.resume", "record.paused"); };
-  const resume = () => { recorder.resume(); relabel("pause", "record.pause", "record.on"); };
+  const pause = () => {
+    recorder.pause();
+    relabel("play", "record.resume", "record.paused");
+  };
+  const resume = () => {
+    recorder.resume();
+    relabel("pause", "record.pause", "record.on");
+  };
   const relabel = (sign, label, state) => {
     fill(hold, icon(sign), h("span", null, t(label)));
     word.textContent = t(state);
     panel.classList.toggle("paused", recorder.paused());
   };
-  const stop = button(t("record.stop"), { icon: "stop", kind: "primary large", click: async () => {
-    stop.disabled = hold.disabled = true;
-    drawing.stop();
-    for (const release of releases) release();
-    const { recording, blob } = await recorder.stop();
-    sendRecording(context, recording, blob);
-  } });
-  const panel = h("section", { class: "card recording", "aria-label": t("record.title") }, h("div", { class: "record-head" }, h("span", { class: "record-dot", "aria-hidden": "true" }), word), time, meter, silence,
-    h("div", { class: "button-row" }, hold, stop), h("p", { class: "quiet small" }, icon("lock"), " ", t("record.kept")));
+  const stop = button(t("record.stop"), {
+    icon: "stop",
+    kind: "primary large",
+    click: async () => {
+      stop.disabled = hold.disabled = true;
+      drawing.stop();
+      for (const release of releases) release();
+      const { recording, blob } = await recorder.stop();
+      sendRecording(context, recording, blob);
+    },
+  });
+  const panel = h(
+    "section",
+    { class: "card recording", "aria-label": t("record.title") },
+    h("div", { class: "record-head" }, h("span", { class: "record-dot", "aria-hidden": "true" }), word),
+    time,
+    meter,
+    silence,
+    h("div", { class: "button-row" }, hold, stop),
+    h("p", { class: "quiet small" }, icon("lock"), " ", t("record.kept")),
+  );
   fill(context.place, panel);
   const drawing = draw(recorder, { time, meter, silence });
   hold.focus();
@@ -131,7 +173,10 @@ function draw(recorder, { time, meter, silence }) {
 async function sendRecording(context, recording, file) {
   const suffix = { "audio/webm": "webm", "audio/mp4": "m4a", "audio/ogg": "ogg" }[recording.media_type] ?? "webm";
   await send(context, {
-    file, filename: `dictation.${suffix}`, key: recording.id, seconds: recording.seconds,
+    file,
+    filename: `dictation.${suffix}`,
+    key: recording.id,
+    seconds: recording.seconds,
     done: () => deleteRecording(recording.id).catch(() => {}),
     elsewhere: [keepFile(file, `dictation.${suffix}`), discard(context, recording)],
     words: "send.recording_kept",
@@ -139,21 +184,46 @@ async function sendRecording(context, recording, file) {
 }
 
 async function sendFile(context, file) {
-  await send(context, { file, filename: file.name, key: crypto.randomUUID(), done: () => {}, words: "send.file_kept",
-    elsewhere: [button(t("drop.another"), { icon: "file", click: () => choose(context) })] });
+  await send(context, {
+    file,
+    filename: file.name,
+    key: crypto.randomUUID(),
+    done: () => {},
+    words: "send.file_kept",
+    elsewhere: [button(t("drop.another"), { icon: "file", click: () => choose(context) })],
+  });
 }
 
 async function send(context, job) {
   const releases = [holdSession("sending"), guardPage(() => true)];
   const bar = h("progress", { max: 1, value: 0, "aria-label": t("send.title") });
   const word = h("p", { role: "status" }, t("send.sending"));
-  fill(context.place, h("section", { class: "card sending" }, h("h2", null, t("send.title")),
-    h("p", { class: "quiet numeric" }, [job.seconds && clock(job.seconds), bytes(job.file.size)].filter(Boolean).join(" · ")), bar, word, h("p", { class: "quiet small" }, t(job.words))));
+  fill(
+    context.place,
+    h(
+      "section",
+      { class: "card sending" },
+      h("h2", null, t("send.title")),
+      h("p", { class: "quiet numeric" }, [job.seconds && clock(job.seconds), bytes(job.file.size)].filter(Boolean).join(" · ")),
+      bar,
+      word,
+      h("p", { class: "quiet small" }, t(job.words)),
+    ),
+  );
   try {
     await upload({
-      encounterId: context.encounter.id, file: job.file, filename: job.filename, key: job.key,
-      progress: (share) => { bar.value = share; word.textContent = t(share >= 1 ? "send.checking" : "send.sending"); },
-      waiting: ({ error, ms }) => { bar.value = 0; word.textContent = `${explain(error)} ${t("send.again_in", { n: Math.ceil(ms / 1000) })}`; },
+      encounterId: context.encounter.id,
+      file: job.file,
+      filename: job.filename,
+      key: job.key,
+      progress: (share) => {
+        bar.value = share;
+        word.textContent = t(share >= 1 ? "send.checking" : "send.sending");
+      },
+      waiting: ({ error, ms }) => {
+        bar.value = 0;
+        word.textContent = `${explain(error)} ${t("send.again_in", { n: Math.ceil(ms / 1000) })}`;
+      },
     });
     await job.done();
     announce(t("send.accepted"));
@@ -167,8 +237,16 @@ async function send(context, job) {
 
 function refused(context, job, error) {
   const again = button(t("try_again"), { icon: "again", kind: "primary", click: () => send(context, job) });
-  fill(context.place, h("section", { class: "card sending" }, h("div", { class: "message error", role: "alert" }, icon("alert"), h("p", null, whyRefused(error))),
-    h("p", { class: "quiet small" }, t(job.words)), h("div", { class: "button-row" }, passing(error) && again, job.elsewhere)));
+  fill(
+    context.place,
+    h(
+      "section",
+      { class: "card sending" },
+      h("div", { class: "message error", role: "alert" }, icon("alert"), h("p", null, whyRefused(error))),
+      h("p", { class: "quiet small" }, t(job.words)),
+      h("div", { class: "button-row" }, passing(error) && again, job.elsewhere),
+    ),
+  );
 }
 
 function whyRefused(error) {
@@ -179,28 +257,65 @@ function whyRefused(error) {
 }
 
 function offerKept(context, recordings) {
-  const row = (recording) => h("li", { class: "row" },
-    h("span", { class: "row-main" }, h("strong", null, t("kept.recording", { time: clock(recording.seconds) })), h("span", { class: "quiet" }, when(recording.started_at))),
-    h("span", { class: "row-side" }, discard(context, recording), button(t("kept.send"), { icon: "upload", kind: "primary", click: async () => sendRecording(context, recording, await recordingBlob(recording)) })));
-  fill(context.place, h("section", { class: "card stack padded" }, h("h2", null, t("kept.title")), h("p", { class: "quiet" }, t("kept.words")),
-    h("ul", { class: "rows", role: "list" }, recordings.map(row))));
+  const row = (recording) =>
+    h(
+      "li",
+      { class: "row" },
+      h(
+        "span",
+        { class: "row-main" },
+        h("strong", null, t("kept.recording", { time: clock(recording.seconds) })),
+        h("span", { class: "quiet" }, when(recording.started_at)),
+      ),
+      h(
+        "span",
+        { class: "row-side" },
+        discard(context, recording),
+        button(t("kept.send"), {
+          icon: "upload",
+          kind: "primary",
+          click: async () => sendRecording(context, recording, await recordingBlob(recording)),
+        }),
+      ),
+    );
+  fill(
+    context.place,
+    h(
+      "section",
+      { class: "card stack padded waiting" },
+      h("h2", null, t("kept.title")),
+      h("p", { class: "quiet" }, t("kept.words")),
+      h("ul", { class: "rows", role: "list" }, recordings.map(row)),
+    ),
+  );
 }
 
 function discard(context, recording) {
-  return button(t("kept.discard"), { icon: "trash", click: async () => {
-    const sure = await confirmed({ title: t("kept.discard"), body: t("kept.sure", { time: clock(recording.seconds) }), yes: t("kept.discard"), danger: true });
-    if (!sure) return;
-    await deleteRecording(recording.id);
-    capture(context.place, context);
-  } });
+  return button(t("kept.discard"), {
+    icon: "trash",
+    click: async () => {
+      const sure = await confirmed({
+        title: t("kept.discard"),
+        body: t("kept.sure", { time: clock(recording.seconds) }),
+        yes: t("kept.discard"),
+        danger: true,
+      });
+      if (!sure) return;
+      await deleteRecording(recording.id);
+      capture(context.place, context);
+    },
+  });
 }
 
 function keepFile(blob, name) {
-  return button(t("send.to_disk"), { icon: "download", click: () => {
-    const url = URL.createObjectURL(blob);
-    h("a", { href: url, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  } });
+  return button(t("send.to_disk"), {
+    icon: "download",
+    click: () => {
+      const url = URL.createObjectURL(blob);
+      h("a", { href: url, download: name }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    },
+  });
 }
 
 function failedMicrophone(context, error) {

@@ -2,6 +2,7 @@
 export const en = {
   "tagline": "Dictation in, coded and signed record out.",
   "brand_home": "Hysio, start",
+  "to_start": "To the start",
   "skip": "Skip to content",
   "nav.label": "Main",
   "nav.start": "Encounters",
@@ -208,7 +209,8 @@ export const en = {
   "note.waiting": "Not saved; trying again.",
   "note.conflict": "Somebody else changed the same part meanwhile.",
   "note.conflict_words": "Choose what stays. Saving waits until you have; nothing is lost.",
-  "note.signed_meanwhile": "This record was signed meanwhile, so your last changes were not saved. Copy them, reload, and amend the record.",
+  "note.signed_meanwhile":
+    "This record was signed meanwhile, so your last changes were not saved. Copy them, reload, and amend the record.",
   "note.mine": "Yours",
   "note.theirs": "Theirs",
   "note.keep_mine": "Keep mine",
