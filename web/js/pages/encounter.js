@@ -7,6 +7,7 @@ import { announce, failed, toast } from "../notice.js";
 import { fullName, particulars } from "../patient_words.js";
 import { idInPath, page } from "../shell.js";
 import { capture } from "../encounter/capture.js";
+import { keptCard, keptFor } from "../encounter/kept.js";
 import { noteEditor, noteReader } from "../encounter/note.js";
 import { player } from "../encounter/player.js";
 import { watch } from "../encounter/progress.js";
@@ -57,12 +58,19 @@ function show(view, encounter) {
   const work = h("div", { class: "work" });
   fill(view.main, heading(encounter), encounter.state === "failed" && encounter.failure && failure(encounter), work);
   if (wasHere) view.main.focus({ preventScroll: true });
+  if (encounter.recording) showLeftOver(view, work, encounter);
   if (encounter.record) {
     review(view, work, encounter);
     return working(encounter) && watchAgain(view, work, encounter);
   }
   if (["open", "failed"].includes(encounter.state)) return void capture(work, { encounter, me: view.me, accepted: () => reload(view) });
   watching(view, work, encounter);
+}
+
+/** A recording made here that came too late is not hidden: it exists nowhere else. */
+async function showLeftOver(view, work, encounter) {
+  const kept = encounter.state === "failed" ? [] : await keptFor(encounter, view.me);
+  if (kept.length) work.prepend(keptCard(kept, { changed: () => reload(view) }));
 }
 
 function heading(encounter) {

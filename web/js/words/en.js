@@ -156,6 +156,7 @@ export const en = {
   "send.to_disk": "Save to disk",
   "kept.title": "A recording is waiting",
   "kept.words": "It was made here but has not been accepted by the server yet. It is kept in this browser only.",
+  "kept.too_late": "It was made here and was not sent; this encounter already has another recording. Save it to disk or delete it.",
   "kept.recording": "Recording of {time}",
   "kept.send": "Send it",
   "kept.discard": "Delete",

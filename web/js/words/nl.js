@@ -158,6 +158,7 @@ export const nl = {
   "send.to_disk": "Op schijf bewaren",
   "kept.title": "Er wacht een opname",
   "kept.words": "Ze is hier gemaakt maar nog niet door de server aangenomen. Ze staat alleen in deze browser.",
+  "kept.too_late": "Ze is hier gemaakt en niet verstuurd; dit consult heeft al een andere opname. Bewaar haar op schijf of wis haar.",
   "kept.recording": "Opname van {time}",
   "kept.send": "Versturen",
   "kept.discard": "Wissen",
