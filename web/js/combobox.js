@@ -31,6 +31,7 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
   let current = -1;
   let pause = 0;
   let running = null;
+  let stale = true;
 
   const close = () => {
     list.hidden = true;
@@ -56,6 +57,7 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
     option.act();
   };
   const draw = (items, query) => {
+    stale = false;
     options = items.map((item) => ({ content: row(item), act: () => choose(item) }));
     const more = last?.(query);
     if (more) options.push({ content: [icon("plus"), h("span", null, more.label)], act: more.act });
@@ -83,6 +85,7 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
   };
   const look = async () => {
     running?.abort();
+    clearTimeout(pause);
     const query = input.value.trim();
     if (query.length < minimum) {
       hint.textContent = "";
@@ -100,12 +103,13 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
     }
   };
   const keys = {
-    ArrowDown: () => (list.hidden ? (options.length ? show() : look()) : mark((current + 1) % options.length)),
-    ArrowUp: () => !list.hidden && mark((current - 1 + options.length) % options.length),
-    Enter: () => (list.hidden || current < 0 ? look() : take(current)),
+    ArrowDown: () => (list.hidden && options.length ? show() : mark((current + 1) % options.length)),
+    ArrowUp: () => mark((current - 1 + options.length) % options.length),
+    Enter: () => take(current),
   };
   input.addEventListener("input", () => {
-    mark(-1); // what is listed answers the earlier words: Enter must not take from it
+    stale = true;
+    mark(-1);
     clearTimeout(pause);
     pause = setTimeout(look, PAUSE_MS);
   });
@@ -117,6 +121,8 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
     }
     if (!(event.key in keys) || event.isComposing) return;
     event.preventDefault();
+    // What is listed may still answer the words before: keys must not choose from it.
+    if (stale || !options.length || (event.key !== "ArrowDown" && list.hidden)) return void look();
     keys[event.key]();
   });
   input.addEventListener("blur", close);

@@ -5,7 +5,9 @@ import { button, fill, h, newId } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { calendarDay, t, when } from "./i18n.js";
 import { explain } from "./notice.js";
-import { age, dateParts, sameDay } from "./time.js";
+import { age, dateParts, sameDay, today, typedDate } from "./time.js";
+
+const EARLIEST_BIRTH = "1850-01-01";
 
 export const fullName = (patient) => `${patient.given_name} ${patient.family_name}`;
 
@@ -89,22 +91,27 @@ function existing(error) {
   return id && h("a", { href: `/patients/${encodeURIComponent(id)}` }, t("patient.open_existing"));
 }
 
-function patientFields(suggested) {
-  const [given, ...family] = (suggested ?? "").trim().split(/\s+/);
-  const named = /^\p{L}/u.test(given ?? "") ? [given, family.join(" ")] : ["", ""];
+function patientFields(suggested = "") {
+  const typed = suggested.trim();
+  const [given, ...family] = /^\p{L}/u.test(typed) ? typed.split(/\s+/) : [""];
   const known = (text) => (text.trim() ? null : t("patient.needed"));
   return [
-    input("given_name", { value: named[0], autocomplete: "off", maxlength: 100 }, known),
-    input("family_name", { value: named[1], autocomplete: "off", maxlength: 100 }, known),
-    input("birth_date", { type: "date", min: "1850-01-01", max: new Date().toISOString().slice(0, 10) }, born),
+    input("given_name", { value: given, autocomplete: "off", maxlength: 100 }, known),
+    input("family_name", { value: family.join(" "), autocomplete: "off", maxlength: 100 }, known),
+    input("birth_date", { type: "date", value: typedDate(typed) ?? "", min: EARLIEST_BIRTH, max: today() }, born),
     choice("sex", ["female", "male", "other", "unknown"]),
-    input("mrn", { autocomplete: "off", maxlength: 50, class: "numeric" }, () => null, t("patient.mrn_hint")),
+    input(
+      "mrn",
+      { value: /^\d+$/.test(typed) ? typed : "", autocomplete: "off", maxlength: 50, class: "numeric" },
+      () => null,
+      t("patient.mrn_hint"),
+    ),
   ];
 }
 
 function born(text) {
   if (!dateParts(text)) return t("patient.birth_date_wrong");
-  return text > new Date().toISOString().slice(0, 10) || text < "1850-01-01" ? t("patient.birth_date_range") : null;
+  return text > today() || text < EARLIEST_BIRTH ? t("patient.birth_date_range") : null;
 }
 
 function input(name, attributes, problem, hint) {

@@ -9,9 +9,9 @@ import { recordingPanel } from "./recording_panel.js";
 import { deleteRecording } from "./recording_store.js";
 import { send } from "./sending.js";
 
-/** Fills `place`; `accepted()` is called once the server has the audio. */
-export async function capture(place, { encounter, me, accepted }) {
-  const context = { place, encounter, me, accepted };
+/** Fills `place`; `changed()` is called once the server has the audio, or when sending was cancelled. */
+export async function capture(place, { encounter, me, changed }) {
+  const context = { place, encounter, me, changed };
   const kept = await keptFor(encounter, me);
   if (!kept.length) return choose(context);
   fill(place, keptCard(kept, { send: (recorded) => sendRecording(context, recorded), changed: () => capture(place, context) }));

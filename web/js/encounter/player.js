@@ -13,6 +13,7 @@ export function player(recording) {
   const audio = h("audio", {
     controls: true,
     preload: "none",
+    controlslist: "nodownload",
     "aria-label": t("player.label"),
     src: `/api/recordings/${encodeURIComponent(recording.id)}/audio`,
   });

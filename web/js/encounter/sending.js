@@ -13,6 +13,7 @@ import { passing, upload } from "./upload.js";
  */
 export async function send(context, job) {
   const releases = [holdSession("sending"), guardPage(() => true)];
+  const given = new AbortController();
   const bar = h("progress", { max: 1, value: 0, "aria-label": t("send.title") });
   const word = h("p", { role: "status" }, t("send.sending"));
   fill(
@@ -25,6 +26,7 @@ export async function send(context, job) {
       bar,
       word,
       h("p", { class: "quiet small" }, t(job.words)),
+      h("div", { class: "button-row" }, button(t("cancel"), { click: () => given.abort() })),
     ),
   );
   try {
@@ -33,6 +35,7 @@ export async function send(context, job) {
       file: job.file,
       filename: job.filename,
       key: job.key,
+      signal: given.signal,
       progress: (share) => {
         bar.value = share;
         word.textContent = t(share >= 1 ? "send.checking" : "send.sending");
@@ -44,9 +47,11 @@ export async function send(context, job) {
     });
     await job.done();
     announce(t("send.accepted"));
-    context.accepted();
+    context.changed();
   } catch (error) {
-    refused(context, job, error);
+    // Cancelled at the last moment it may have arrived all the same: the server knows.
+    if (error.name === "AbortError") context.changed();
+    else refused(context, job, error);
   } finally {
     for (const release of releases) release();
   }

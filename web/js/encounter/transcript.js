@@ -11,9 +11,13 @@ export function transcriptPane({ transcript, suggestions, play, pointed }) {
   const body = transcript.segments.length ? list : h("p", { class: "state" }, t("transcript.silent"));
   const unsureCount = { n: 0 };
   let active = null;
+  let shown = null;
 
   const show = (current) => {
     const numbers = new Map(current.filter(({ decision }) => decision !== "rejected").map(({ id, rank }) => [id, rank]));
+    const marks = JSON.stringify([...numbers]);
+    if (marks === shown) return; // accepting marks nothing anew, and an hour of text is slow to draw
+    shown = marks;
     const cuts = cut(
       transcript.segments,
       current.filter(({ id }) => numbers.has(id)),

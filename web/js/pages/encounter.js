@@ -63,7 +63,7 @@ function show(view, encounter) {
     review(view, work, encounter);
     return working(encounter) && watchAgain(view, work, encounter);
   }
-  if (["open", "failed"].includes(encounter.state)) return void capture(work, { encounter, me: view.me, accepted: () => reload(view) });
+  if (["open", "failed"].includes(encounter.state)) return void capture(work, { encounter, me: view.me, changed: () => reload(view) });
   watching(view, work, encounter);
 }
 

@@ -8,7 +8,7 @@ import { emptyState, loadInto } from "../notice.js";
 import { addPatient, encounterRow, fullName, particulars } from "../patient_words.js";
 import { unsentRecordings } from "../encounter/recording_store.js";
 import { page } from "../shell.js";
-import { sameDay } from "../time.js";
+import { sameDay, today, typedDate } from "../time.js";
 
 const GROUPS = [
   { key: "start.yours", states: ["drafted", "open", "failed"] },
@@ -40,7 +40,8 @@ function finder() {
   const find = combobox({
     label: t("start.find"),
     placeholder: t("start.find_hint"),
-    search: async (query, signal) => (await api.get(`/api/patients?limit=8&q=${encodeURIComponent(query)}`, { signal })).patients,
+    search: async (query, signal) =>
+      (await api.get(`/api/patients?limit=8&q=${encodeURIComponent(typedDate(query) ?? query)}`, { signal })).patients,
     row: (patient) => [h("strong", null, fullName(patient)), h("span", { class: "quiet" }, particulars(patient))],
     choose: open,
     last: (query) => ({ label: t("patient.add_named", { query }), act: () => addPatient(query, open) }),
@@ -105,10 +106,4 @@ async function showUnsent(place, me) {
       ),
     ),
   );
-}
-
-function today() {
-  const now = new Date();
-  const two = (n) => String(n).padStart(2, "0");
-  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
 }

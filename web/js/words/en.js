@@ -54,7 +54,7 @@ export const en = {
 
   "start.title": "Good day, {name}",
   "start.find": "Find a patient",
-  "start.find_hint": "Name, MRN or birth date (1961-03-12)",
+  "start.find_hint": "Name, MRN or birth date (12-3-1961)",
   "start.yours": "For you to do",
   "start.working": "Being worked on",
   "start.signed": "Signed today",

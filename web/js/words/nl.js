@@ -54,7 +54,7 @@ export const nl = {
 
   "start.title": "Goedendag, {name}",
   "start.find": "Zoek een patiënt",
-  "start.find_hint": "Naam, patiëntnummer of geboortedatum (1961-03-12)",
+  "start.find_hint": "Naam, nummer of geboortedatum (12-3-1961)",
   "start.yours": "Voor u te doen",
   "start.working": "Wordt aan gewerkt",
   "start.signed": "Vandaag ondertekend",
