@@ -13,7 +13,9 @@ export class ApiError extends Error {
     this.name = "ApiError";
     this.status = status;
     this.body = body ?? {};
-    this.slug = String(body?.type ?? "").split("/").pop();
+    this.slug = String(body?.type ?? "")
+      .split("/")
+      .pop();
     this.retryAfter = retryAfter;
   }
 }
@@ -60,7 +62,13 @@ async function once(method, path, body, { key, signal }) {
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+    response = await fetch(path, {
+      method,
+      headers,
+      signal,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+    });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, null);

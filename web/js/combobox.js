@@ -14,8 +14,16 @@ const PAUSE_MS = 180;
 export function combobox({ label, placeholder, search, row, choose, last, hideLabel = false, minimum = 1 }) {
   const [inputId, listId] = [newId("combobox"), newId("options")];
   const input = h("input", {
-    id: inputId, type: "search", role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": listId,
-    autocomplete: "off", spellcheck: "false", autocapitalize: "off", placeholder,
+    id: inputId,
+    type: "search",
+    role: "combobox",
+    "aria-autocomplete": "list",
+    "aria-expanded": "false",
+    "aria-controls": listId,
+    autocomplete: "off",
+    spellcheck: "false",
+    autocapitalize: "off",
+    placeholder,
   });
   const list = h("ul", { id: listId, role: "listbox", class: "options", hidden: true, "aria-label": label });
   const hint = h("p", { class: "combobox-hint quiet", role: "status" });
@@ -23,6 +31,7 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
   let current = -1;
   let pause = 0;
   let running = null;
+  let stale = true;
 
   const close = () => {
     list.hidden = true;
@@ -48,16 +57,26 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
     option.act();
   };
   const draw = (items, query) => {
+    stale = false;
     options = items.map((item) => ({ content: row(item), act: () => choose(item) }));
     const more = last?.(query);
     if (more) options.push({ content: [icon("plus"), h("span", null, more.label)], act: more.act });
     options.forEach((option, index) => {
-      option.element = h("li", {
-        id: newId("option"), role: "option", "aria-selected": "false",
-        on: { pointerdown: (event) => event.preventDefault(), click: () => take(index) },
-      }, option.content);
+      option.element = h(
+        "li",
+        {
+          id: newId("option"),
+          role: "option",
+          "aria-selected": "false",
+          on: { pointerdown: (event) => event.preventDefault(), click: () => take(index) },
+        },
+        option.content,
+      );
     });
-    fill(list, options.map(({ element }) => element));
+    fill(
+      list,
+      options.map(({ element }) => element),
+    );
     hint.textContent = items.length ? "" : t("search.none", { query });
     hint.classList.toggle("spoken", items.length > 0);
     if (items.length) hint.textContent = t("search.found", { n: items.length });
@@ -66,6 +85,7 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
   };
   const look = async () => {
     running?.abort();
+    clearTimeout(pause);
     const query = input.value.trim();
     if (query.length < minimum) {
       hint.textContent = "";
@@ -83,12 +103,13 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
     }
   };
   const keys = {
-    ArrowDown: () => (list.hidden ? options.length ? show() : look() : mark((current + 1) % options.length)),
-    ArrowUp: () => !list.hidden && mark((current - 1 + options.length) % options.length),
-    Enter: () => (list.hidden || current < 0 ? look() : take(current)),
+    ArrowDown: () => (list.hidden && options.length ? show() : mark((current + 1) % options.length)),
+    ArrowUp: () => mark((current - 1 + options.length) % options.length),
+    Enter: () => take(current),
   };
   input.addEventListener("input", () => {
-    mark(-1); // what is listed answers the earlier words: Enter must not take from it
+    stale = true;
+    mark(-1);
     clearTimeout(pause);
     pause = setTimeout(look, PAUSE_MS);
   });
@@ -100,13 +121,28 @@ export function combobox({ label, placeholder, search, row, choose, last, hideLa
     }
     if (!(event.key in keys) || event.isComposing) return;
     event.preventDefault();
+    // What is listed may still answer the words before: keys must not choose from it.
+    if (stale || !options.length || (event.key !== "ArrowDown" && list.hidden)) return void look();
     keys[event.key]();
   });
   input.addEventListener("blur", close);
   input.addEventListener("focus", () => input.value.trim().length >= minimum && options.length && show());
 
-  const element = h("div", { class: "combobox" },
+  const element = h(
+    "div",
+    { class: "combobox" },
     h("label", { for: inputId, class: hideLabel ? "spoken" : null }, label),
-    h("div", { class: "combobox-box" }, icon("search"), input, list), hint);
-  return { element, input, clear: () => { input.value = ""; hint.textContent = ""; options = []; close(); } };
+    h("div", { class: "combobox-box" }, icon("search"), input, list),
+    hint,
+  );
+  return {
+    element,
+    input,
+    clear: () => {
+      input.value = "";
+      hint.textContent = "";
+      options = [];
+      close();
+    },
+  };
 }

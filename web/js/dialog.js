@@ -11,9 +11,26 @@ export function openDialog({ title, body, actions, onClose, submit, wide = false
   const titleId = newId("dialog");
   const cross = button(t("close"), { icon: "cross", kind: "plain only-icon", click: () => element.close() });
   const content = [h("div", { class: "dialog-body" }, body), h("footer", { class: "dialog-actions" }, actions)];
-  const element = h("dialog", { class: `dialog${wide ? " wide" : ""}`, "aria-labelledby": titleId },
+  const element = h(
+    "dialog",
+    { class: `dialog${wide ? " wide" : ""}`, "aria-labelledby": titleId },
     h("header", { class: "dialog-head" }, h("h2", { id: titleId }, title), cross),
-    submit ? h("form", { novalidate: true, on: { submit: (event) => { event.preventDefault(); submit(event); } } }, content) : content);
+    submit
+      ? h(
+          "form",
+          {
+            novalidate: true,
+            on: {
+              submit: (event) => {
+                event.preventDefault();
+                submit(event);
+              },
+            },
+          },
+          content,
+        )
+      : content,
+  );
   element.addEventListener("close", () => {
     element.remove();
     onClose?.();
@@ -33,7 +50,14 @@ export function confirmed({ title, body, yes, no = t("cancel"), danger = false }
       body: h("p", null, body),
       actions: [
         button(no, { click: () => dialog.close() }),
-        button(yes, { kind: danger ? "danger" : "primary", autofocus: !danger, click: () => { answer = true; dialog.close(); } }),
+        button(yes, {
+          kind: danger ? "danger" : "primary",
+          autofocus: !danger,
+          click: () => {
+            answer = true;
+            dialog.close();
+          },
+        }),
       ],
       onClose: () => resolve(answer),
     });

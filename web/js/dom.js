@@ -23,7 +23,12 @@ export function icon(name) {
 
 /** A button with an optional icon before its words. */
 export function button(label, { icon: name, kind = "", click, ...attributes } = {}) {
-  return h("button", { type: "button", class: `button ${kind}`, on: click && { click }, ...attributes }, name && icon(name), h("span", null, label));
+  return h(
+    "button",
+    { type: "button", class: `button ${kind}`, on: click && { click }, ...attributes },
+    name && icon(name),
+    h("span", null, label),
+  );
 }
 
 /** Replaces everything in an element. */

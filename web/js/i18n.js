@@ -8,7 +8,13 @@ let language = "en";
 
 /** Takes the user's language, else the browser's, else English. */
 export function setLanguage(...wishes) {
-  const known = wishes.map((wish) => String(wish ?? "").slice(0, 2).toLowerCase()).find((wish) => wish in dictionaries);
+  const known = wishes
+    .map((wish) =>
+      String(wish ?? "")
+        .slice(0, 2)
+        .toLowerCase(),
+    )
+    .find((wish) => wish in dictionaries);
   language = known ?? "en";
   if (globalThis.document) document.documentElement.lang = language;
 }

@@ -36,8 +36,13 @@ export function failed(error) {
 
 /** A block that says what went wrong and, when trying again can help, offers it. */
 export function errorState(error, again) {
-  return h("div", { class: "state error", role: "alert" }, icon("alert"), h("p", null, explain(error)),
-    again && button(t("try_again"), { icon: "again", click: again }));
+  return h(
+    "div",
+    { class: "state error", role: "alert" },
+    icon("alert"),
+    h("p", null, explain(error)),
+    again && button(t("try_again"), { icon: "again", click: again }),
+  );
 }
 
 /** A block for "nothing here yet". */
@@ -47,8 +52,12 @@ export function emptyState(text, ...actions) {
 
 /** Grey lines while something loads. */
 export function skeleton(lines = 3) {
-  return h("div", { class: "skeleton", role: "status" }, h("span", { class: "spoken" }, t("loading")),
-    Array.from({ length: lines }, () => h("div", { class: "bone", "aria-hidden": "true" })));
+  return h(
+    "div",
+    { class: "skeleton", role: "status" },
+    h("span", { class: "spoken" }, t("loading")),
+    Array.from({ length: lines }, () => h("div", { class: "bone", "aria-hidden": "true" })),
+  );
 }
 
 /** Fills `place` with what `load` makes; a skeleton before, an error with "try again" when it fails. */
@@ -57,7 +66,10 @@ export async function loadInto(place, load, lines) {
   try {
     fill(place, await load());
   } catch (error) {
-    fill(place, errorState(error, () => loadInto(place, load, lines)));
+    fill(
+      place,
+      errorState(error, () => loadInto(place, load, lines)),
+    );
   }
 }
 

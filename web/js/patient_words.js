@@ -5,7 +5,9 @@ import { button, fill, h, newId } from "./dom.js";
 import { openDialog } from "./dialog.js";
 import { calendarDay, t, when } from "./i18n.js";
 import { explain } from "./notice.js";
-import { age, dateParts, sameDay } from "./time.js";
+import { age, dateParts, sameDay, today, typedDate } from "./time.js";
+
+const EARLIEST_BIRTH = "1850-01-01";
 
 export const fullName = (patient) => `${patient.given_name} ${patient.family_name}`;
 
@@ -16,7 +18,9 @@ export function particulars(patient) {
     `${calendarDay(patient.birth_date)}${years === null ? "" : ` (${t("years", { n: years })})`}`,
     t(`sex.${patient.sex}`),
     patient.mrn && `${t("mrn")} ${patient.mrn}`,
-  ].filter(Boolean).join(" · ");
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 /** The state of an encounter as a chip: its words say it, its colour helps. */
@@ -26,11 +30,21 @@ export function stateChip(state) {
 
 /** A row that leads to an encounter; with `patient` it is named by the patient, else by its date. */
 export function encounterRow(encounter, patient) {
-  return h("li", null, h("a", { class: "row", href: `/encounters/${encodeURIComponent(encounter.id)}` },
-    h("span", { class: "row-main" },
-      h("strong", null, patient ? fullName(patient) : when(encounter.started_at)),
-      h("span", { class: "quiet" }, patient ? particulars(patient) : t(`specialty.${encounter.specialty ?? "none"}`))),
-    h("span", { class: "row-side" }, patient && h("span", { class: "quiet numeric" }, started(encounter)), stateChip(encounter.state))));
+  return h(
+    "li",
+    null,
+    h(
+      "a",
+      { class: "row", href: `/encounters/${encodeURIComponent(encounter.id)}` },
+      h(
+        "span",
+        { class: "row-main" },
+        h("strong", null, patient ? fullName(patient) : when(encounter.started_at)),
+        h("span", { class: "quiet" }, patient ? particulars(patient) : t(`specialty.${encounter.specialty ?? "none"}`)),
+      ),
+      h("span", { class: "row-side" }, patient && h("span", { class: "quiet numeric" }, started(encounter)), stateChip(encounter.state)),
+    ),
+  );
 }
 
 /** Today's encounters by time, older ones by day. */
@@ -46,7 +60,14 @@ export function addPatient(suggested, added) {
   const save = h("button", { type: "submit", class: "button primary" }, h("span", null, t("patient.add")));
   const dialog = openDialog({
     title: t("patient.add"),
-    body: [problem, h("div", { class: "form-grid" }, fields.map(({ element }) => element))],
+    body: [
+      problem,
+      h(
+        "div",
+        { class: "form-grid" },
+        fields.map(({ element }) => element),
+      ),
+    ],
     actions: [button(t("cancel"), { click: () => dialog.close() }), save],
     submit: async () => {
       const wrong = fields.filter((field) => !check(field));
@@ -70,22 +91,27 @@ function existing(error) {
   return id && h("a", { href: `/patients/${encodeURIComponent(id)}` }, t("patient.open_existing"));
 }
 
-function patientFields(suggested) {
-  const [given, ...family] = (suggested ?? "").trim().split(/\s+/);
-  const named = /^\p{L}/u.test(given ?? "") ? [given, family.join(" ")] : ["", ""];
+function patientFields(suggested = "") {
+  const typed = suggested.trim();
+  const [given, ...family] = /^\p{L}/u.test(typed) ? typed.split(/\s+/) : [""];
   const known = (text) => (text.trim() ? null : t("patient.needed"));
   return [
-    input("given_name", { value: named[0], autocomplete: "off", maxlength: 100 }, known),
-    input("family_name", { value: named[1], autocomplete: "off", maxlength: 100 }, known),
-    input("birth_date", { type: "date", min: "1850-01-01", max: new Date().toISOString().slice(0, 10) }, born),
+    input("given_name", { value: given, autocomplete: "off", maxlength: 100 }, known),
+    input("family_name", { value: family.join(" "), autocomplete: "off", maxlength: 100 }, known),
+    input("birth_date", { type: "date", value: typedDate(typed) ?? "", min: EARLIEST_BIRTH, max: today() }, born),
     choice("sex", ["female", "male", "other", "unknown"]),
-    input("mrn", { autocomplete: "off", maxlength: 50, class: "numeric" }, () => null, t("patient.mrn_hint")),
+    input(
+      "mrn",
+      { value: /^\d+$/.test(typed) ? typed : "", autocomplete: "off", maxlength: 50, class: "numeric" },
+      () => null,
+      t("patient.mrn_hint"),
+    ),
   ];
 }
 
 function born(text) {
   if (!dateParts(text)) return t("patient.birth_date_wrong");
-  return text > new Date().toISOString().slice(0, 10) || text < "1850-01-01" ? t("patient.birth_date_range") : null;
+  return text > today() || text < EARLIEST_BIRTH ? t("patient.birth_date_range") : null;
 }
 
 function input(name, attributes, problem, hint) {
@@ -98,9 +124,18 @@ function input(name, attributes, problem, hint) {
 
 function choice(name, options) {
   const id = newId(name);
-  const control = h("select", { id, name }, options.map((option) => h("option", { value: option }, t(`sex.${option}`))));
+  const control = h(
+    "select",
+    { id, name },
+    options.map((option) => h("option", { value: option }, t(`sex.${option}`))),
+  );
   control.value = "unknown";
-  return { name, input: control, problem: () => null, element: h("div", { class: "field" }, h("label", { for: id }, t("patient.sex")), control) };
+  return {
+    name,
+    input: control,
+    problem: () => null,
+    element: h("div", { class: "field" }, h("label", { for: id }, t("patient.sex")), control),
+  };
 }
 
 function check({ input: control, note, hint, problem }) {

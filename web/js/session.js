@@ -57,7 +57,12 @@ export function guardPage(needed) {
 export async function signOut(why = "signed-out") {
   const results = await Promise.allSettled([...beforeLeaving].map((task) => task()));
   const saved = results.every(({ status, value }) => status === "fulfilled" && value !== false);
-  if (!saved && why === "signed-out" && !(await confirmed({ title: t("sign_out"), body: t("sign_out.unsaved"), yes: t("sign_out.anyway"), danger: true }))) return;
+  if (
+    !saved &&
+    why === "signed-out" &&
+    !(await confirmed({ title: t("sign_out"), body: t("sign_out.unsaved"), yes: t("sign_out.anyway"), danger: true }))
+  )
+    return;
   if (saved || why === "signed-out") forgetDrafts();
   await api.remove("/api/session").catch(() => {});
   tabs?.postMessage({ type: "signed-out" });
@@ -90,14 +95,24 @@ function keepAlive(me) {
     lastPing = Date.now();
     api.get("/api/session").catch(() => {});
   };
-  for (const event of ACTIVITY) addEventListener(event, throttle(() => active(), CHECK_MS), { passive: true, capture: true });
+  for (const event of ACTIVITY)
+    addEventListener(
+      event,
+      throttle(() => active(), CHECK_MS),
+      { passive: true, capture: true },
+    );
   tabs?.addEventListener("message", ({ data }) => {
     if (data.type === "signed-out") leave("signed-out");
     else active(false);
   });
   setInterval(() => {
     if (busy.size) lastActivity = Date.now();
-    const { phase, left } = idlePhase({ now: Date.now(), lastActivity, timeoutSeconds: me.idle_timeout_seconds, warnSeconds: WARN_SECONDS });
+    const { phase, left } = idlePhase({
+      now: Date.now(),
+      lastActivity,
+      timeoutSeconds: me.idle_timeout_seconds,
+      warnSeconds: WARN_SECONDS,
+    });
     if (phase === "over") return void (leaving || signOut("idle"));
     if (phase === "warning") {
       warning ??= warn(() => {

@@ -3,7 +3,7 @@
 import { ApiError } from "./api.js";
 import { button, fill, h, icon } from "./dom.js";
 import { setLanguage, t } from "./i18n.js";
-import { errorState, skeleton } from "./notice.js";
+import { errorState, explain, skeleton } from "./notice.js";
 import { home, signedIn, signOut } from "./session.js";
 
 const PAGES = [
@@ -28,7 +28,7 @@ export async function page(titleKey, render) {
   } catch (error) {
     if (error instanceof ApiError && error.status === 401) return;
     if (!(error instanceof ApiError)) console.error(error);
-    fill(main, errorState(error, () => location.reload()));
+    fill(main, [403, 404].includes(error.status) ? nothingHere(error) : errorState(error, () => location.reload()));
   }
 }
 
@@ -45,13 +45,29 @@ export function idInPath() {
 function drawHeader(me) {
   document.querySelector(".skip").textContent = t("skip");
   const links = PAGES.filter(({ roles }) => roles.includes(me.user.role)).map(({ path, key }) =>
-    h("a", { href: path, "aria-current": location.pathname === path ? "page" : null }, t(key)));
-  fill(document.getElementById("header"),
+    h("a", { href: path, "aria-current": location.pathname === path ? "page" : null }, t(key)),
+  );
+  fill(
+    document.getElementById("header"),
     h("a", { class: "brand", href: home(me.user.role), "aria-label": t("brand_home") }, icon("mark"), h("span", null, "Hysio")),
     h("nav", { "aria-label": t("nav.label") }, links),
-    h("div", { class: "who" },
+    h(
+      "div",
+      { class: "who" },
       h("p", null, h("span", { class: "who-name" }, me.user.name), me.facility && h("span", { class: "who-place" }, me.facility.name)),
-      button(t("sign_out"), { icon: "leave", kind: "plain", id: "sign-out", click: () => signOut() })));
+      button(t("sign_out"), { icon: "leave", kind: "plain", id: "sign-out", click: () => signOut() }),
+    ),
+  );
+}
+
+function nothingHere(error) {
+  return h(
+    "div",
+    { class: "state", role: "alert" },
+    icon("info"),
+    h("p", null, explain(error)),
+    h("a", { class: "button", href: "/" }, t("to_start")),
+  );
 }
 
 function watchConnection() {

@@ -1,4 +1,4 @@
-// Times and dates as numbers and text. Pure: "now" is always an argument.
+// Times and dates as numbers and text. Pure: "now" can always be given.
 
 /** 65.4 → "1:05", 3723 → "1:02:03". What is not a time is shown as "–:––". */
 export function clock(seconds) {
@@ -25,6 +25,19 @@ export function dateParts(text) {
   const [year, month, day] = match.slice(1).map(Number);
   const date = new Date(Date.UTC(year, month - 1, day));
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? [year, month, day] : null;
+}
+
+/** A day as people here type it (1961-03-12, 12-3-1961, 12/03/1961, 12.3.1961) as "YYYY-MM-DD", else null. */
+export function typedDate(text) {
+  const local = /^\s*(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})\s*$/.exec(text);
+  const iso = local ? `${local[3]}-${local[2].padStart(2, "0")}-${local[1].padStart(2, "0")}` : text.trim();
+  return dateParts(iso) ? iso : null;
+}
+
+/** The local calendar day as "YYYY-MM-DD". */
+export function today(now = new Date()) {
+  const two = (n) => String(n).padStart(2, "0");
+  return `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
 }
 
 /** Whether two instants fall on the same local day. */

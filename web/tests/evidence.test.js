@@ -6,7 +6,14 @@ import { cut, place, wordRanges } from "../js/evidence.js";
 const segments = [
   { text: "Crackles 🫁 at the base.", words: [] },
   { text: "", words: [] },
-  { text: "Pneumonia, naïve to amoxicillin.", words: [{ text: " Pneumonia,", confidence: 0.9 }, { text: " naive", confidence: 0.2 }, { text: " amoxicillin.", confidence: 0.3 }] },
+  {
+    text: "Pneumonia, naïve to amoxicillin.",
+    words: [
+      { text: " Pneumonia,", confidence: 0.9 },
+      { text: " naive", confidence: 0.2 },
+      { text: " amoxicillin.", confidence: 0.3 },
+    ],
+  },
 ];
 const joined = segments.map(({ text }) => text).join(" ");
 const points = Array.from(joined);
@@ -17,7 +24,10 @@ function quote(id, text) {
 }
 
 function litBy(pieces, id) {
-  return pieces.flat().filter(({ suggestions }) => suggestions.includes(id)).map(({ text }) => text);
+  return pieces
+    .flat()
+    .filter(({ suggestions }) => suggestions.includes(id))
+    .map(({ text }) => text);
 }
 
 test("segments are placed in code points of the text joined by single spaces", () => {
@@ -46,21 +56,43 @@ test("cutting loses no character, whatever is marked", () => {
 });
 
 test("a range whose words are not those quoted is not shown", () => {
-  const wrong = { id: "a", evidence: [{ start: 0, end: 8, text: "Wheezing" }, { start: -1, end: 3 }, { start: 5, end: 5 }] };
+  const wrong = {
+    id: "a",
+    evidence: [
+      { start: 0, end: 8, text: "Wheezing" },
+      { start: -1, end: 3 },
+      { start: 5, end: 5 },
+    ],
+  };
   assert.deepEqual(litBy(cut(segments, [wrong]), "a"), []);
 });
 
 test("unsure words are found in order and unknown spellings are left out", () => {
-  const unsure = cut(segments, []).flat().filter(({ confidence }) => confidence !== null);
-  assert.deepEqual(unsure.map(({ text, confidence }) => [text, confidence]), [["amoxicillin.", 0.3]]);
+  const unsure = cut(segments, [])
+    .flat()
+    .filter(({ confidence }) => confidence !== null);
+  assert.deepEqual(
+    unsure.map(({ text, confidence }) => [text, confidence]),
+    [["amoxicillin.", 0.3]],
+  );
 });
 
 test("a repeated word is marked where it stands, not at its first occurrence", () => {
-  const ranges = wordRanges(Array.from("no pain no"), [{ text: "no", confidence: 1 }, { text: "pain", confidence: 1 }, { text: "no", confidence: 0.1 }]);
+  const ranges = wordRanges(Array.from("no pain no"), [
+    { text: "no", confidence: 1 },
+    { text: "pain", confidence: 1 },
+    { text: "no", confidence: 0.1 },
+  ]);
   assert.deepEqual(ranges.at(-1), { start: 8, end: 10, confidence: 0.1 });
 });
 
 test("a segment without words is marked as a whole when it is unsure", () => {
-  const [sure, unsure] = cut([{ text: "Clear.", confidence: 0.9 }, { text: "Mumbled words.", confidence: 0.2 }], []);
+  const [sure, unsure] = cut(
+    [
+      { text: "Clear.", confidence: 0.9 },
+      { text: "Mumbled words.", confidence: 0.2 },
+    ],
+    [],
+  );
   assert.deepEqual([sure[0].confidence, unsure[0].confidence, unsure.length], [null, 0.2, 1]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { retryAfter } from "../js/api.js";
-import { age, bytes, clock, dateParts, idlePhase, retryDelay, sameDay } from "../js/time.js";
+import { age, bytes, clock, dateParts, idlePhase, retryDelay, sameDay, typedDate } from "../js/time.js";
 
 test("clock shows minutes, and hours only when there are any", () => {
   assert.deepEqual([0, 59.9, 60, 3599, 3600, 3723.4].map(clock), ["0:00", "0:59", "1:00", "59:59", "1:00:00", "1:02:03"]);
@@ -34,8 +34,14 @@ test("the session warns in its last seconds and then is over", () => {
 });
 
 test("retries wait longer each time, but never long, and as the server asks", () => {
-  assert.deepEqual([1, 2, 3, 10].map((attempt) => retryDelay(attempt)), [1000, 2000, 4000, 30_000]);
-  assert.deepEqual([0, 7, 1e6].map((seconds) => retryDelay(1, seconds)), [1000, 7000, 300_000]);
+  assert.deepEqual(
+    [1, 2, 3, 10].map((attempt) => retryDelay(attempt)),
+    [1000, 2000, 4000, 30_000],
+  );
+  assert.deepEqual(
+    [0, 7, 1e6].map((seconds) => retryDelay(1, seconds)),
+    [1000, 7000, 300_000],
+  );
 });
 
 test("Retry-After is read as seconds or as a date", () => {
@@ -49,4 +55,9 @@ test("Retry-After is read as seconds or as a date", () => {
 test("days are compared on the local calendar", () => {
   assert.ok(sameDay(new Date(2026, 10, 23, 0, 1), new Date(2026, 10, 23, 23, 59)));
   assert.ok(!sameDay(new Date(2026, 10, 23, 23, 59), new Date(2026, 10, 24, 0, 0)));
+});
+
+test("birth dates are understood day first, as they are said", () => {
+  for (const text of ["1961-03-12", "12-03-1961", "12/3/1961", " 12.03.1961 "]) assert.equal(typedDate(text), "1961-03-12");
+  for (const text of ["31-02-1961", "1961", "jansen", "12-03-61"]) assert.equal(typedDate(text), null);
 });

@@ -8,7 +8,8 @@ const SCRIPTS = new URL("../js/", import.meta.url);
 const placeholders = (words) => [...words.matchAll(/\{\w+\}/g)].map(([name]) => name).sort();
 
 function scripts() {
-  return readdirSync(SCRIPTS, { recursive: true }).filter((name) => name.endsWith(".js") && !name.startsWith("words"))
+  return readdirSync(SCRIPTS, { recursive: true })
+    .filter((name) => name.endsWith(".js") && !name.startsWith("words"))
     .map((name) => [name, readFileSync(new URL(name, SCRIPTS), "utf8")]);
 }
 
@@ -27,7 +28,11 @@ test("every word that a script asks for is there", () => {
 
 test("no script writes markup, inline styles or code from strings", () => {
   for (const [name, text] of scripts()) {
-    assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|cssText|setAttribute\("style"/, name);
+    assert.doesNotMatch(
+      text,
+      /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|cssText|setAttribute\("style"/,
+      name,
+    );
   }
 });
 

@@ -5,7 +5,8 @@ import { merge, sameTexts, texts } from "../note_merge.js";
 import { retryDelay } from "../time.js";
 import { clearDraft, readDraft, writeDraft } from "./drafts.js";
 
-const PAUSE_MS = 1200;
+/** Each save is a version that is kept for good: not at every breath. Until then the draft is in the tab. */
+const PAUSE_MS = 2500;
 
 /**
  * Keeps `record` and what is typed in step. Listeners: status(kind, detail) with kind "saved", "dirty",
@@ -14,7 +15,10 @@ const PAUSE_MS = 1200;
  */
 export function autosave({ record, userId, status, replaced, conflict }) {
   const state = { record, base: texts(record), typed: texts(record), timer: 0, running: null, failures: 0, stuck: null };
-  const save = () => (state.running ??= run().finally(() => { state.running = null; }));
+  const save = () =>
+    (state.running ??= run().finally(() => {
+      state.running = null;
+    }));
   const dirty = () => !sameTexts(state.base, state.typed);
   const later = (ms) => {
     clearTimeout(state.timer);
@@ -39,7 +43,8 @@ export function autosave({ record, userId, status, replaced, conflict }) {
     status("saved", new Date());
   }
   async function refused(error, sent) {
-    if (error.status === 409 && error.slug === "stale-version") return adopt(error.body.current ?? (await api.get(`/api/records/${state.record.id}`)), sent);
+    if (error.status === 409 && error.slug === "stale-version")
+      return adopt(error.body.current ?? (await api.get(`/api/records/${state.record.id}`)), sent);
     if (error.status === 409) return stick("signed");
     if (error.status !== 0 && error.status !== 429 && error.status < 500) return stick("refused", error);
     state.failures += 1;
@@ -69,7 +74,9 @@ export function autosave({ record, userId, status, replaced, conflict }) {
     later(0);
   }
   const retryNow = () => dirty() && later(0);
+  const leaving = () => document.visibilityState === "hidden" && retryNow();
   addEventListener("online", retryNow);
+  document.addEventListener("visibilitychange", leaving);
   return {
     texts: () => state.typed,
     record: () => state.record,
@@ -94,6 +101,10 @@ export function autosave({ record, userId, status, replaced, conflict }) {
       if (dirty() && !state.stuck) await save();
       return !dirty();
     },
-    close: () => { clearTimeout(state.timer); removeEventListener("online", retryNow); },
+    close: () => {
+      clearTimeout(state.timer);
+      removeEventListener("online", retryNow);
+      document.removeEventListener("visibilitychange", leaving);
+    },
   };
 }

@@ -16,35 +16,74 @@ export function noteEditor({ record, me }) {
     for (const field of FIELDS) if (areas[field].input.value !== values[field]) areas[field].write(values[field]);
   };
   const saving = autosave({
-    record, userId: me.user.id, replaced: show,
+    record,
+    userId: me.user.id,
+    replaced: show,
     status: (kind, detail) => drawStatus(status, kind, detail),
     conflict: (clash) => drawConflict(conflictPlace, clash, saving.resolve),
   });
   show(saving.texts());
   drawStatus(status, saving.dirty() ? "dirty" : "saved", saving.dirty() ? null : new Date(record.updated_at));
   const releases = [beforeSignOut(saving.flush), guardPage(saving.dirty)];
-  const element = h("section", { class: "card note", "aria-labelledby": "note-title" },
-    h("header", { class: "pane-head" }, h("h2", { id: "note-title" }, t("note.title")), status), conflictPlace,
-    h("div", { class: "note-grid" }, FIELDS.map((field) => areas[field].element)));
+  const element = h(
+    "section",
+    { class: "card note", "aria-labelledby": "note-title" },
+    h("header", { class: "pane-head" }, h("h2", { id: "note-title" }, t("note.title")), status),
+    conflictPlace,
+    h(
+      "div",
+      { class: "note-grid" },
+      FIELDS.map((field) => areas[field].element),
+    ),
+  );
   return {
-    element, flush: saving.flush, record: saving.record, texts: saving.texts,
-    close: () => { saving.close(); for (const release of releases) release(); },
+    element,
+    flush: saving.flush,
+    record: saving.record,
+    texts: saving.texts,
+    close: () => {
+      saving.close();
+      for (const release of releases) release();
+    },
   };
 }
 
 /** A signed note, or an earlier version of one. */
 export function noteReader(record, { headed = true } = {}) {
-  const parts = FIELDS.map((field) => h("div", { class: "note-part" }, h("h3", null, t(`note.${field}`)),
-    record[field] ? h("p", { class: "note-text" }, record[field]) : h("p", { class: "quiet" }, t("note.nothing"))));
+  const parts = FIELDS.map((field) =>
+    h(
+      "div",
+      { class: "note-part" },
+      h("h3", null, t(`note.${field}`)),
+      record[field] ? h("p", { class: "note-text" }, record[field]) : h("p", { class: "quiet" }, t("note.nothing")),
+    ),
+  );
   if (!headed) return h("div", { class: "note-grid" }, parts);
-  return h("section", { class: "card note", "aria-labelledby": "note-title" },
-    h("header", { class: "pane-head" }, h("h2", { id: "note-title" }, t("note.title"))), h("div", { class: "note-grid" }, parts));
+  return h(
+    "section",
+    { class: "card note", "aria-labelledby": "note-title" },
+    h("header", { class: "pane-head" }, h("h2", { id: "note-title" }, t("note.title"))),
+    h("div", { class: "note-grid" }, parts),
+  );
 }
 
 function area(field, typed) {
   const id = newId(field);
-  const input = h("textarea", { id, rows: 3, spellcheck: "true", on: { input: () => { fit(input); typed(input.value); } } });
-  const write = (text) => { input.value = text; requestAnimationFrame(() => fit(input)); };
+  const input = h("textarea", {
+    id,
+    rows: 3,
+    spellcheck: "true",
+    on: {
+      input: () => {
+        fit(input);
+        typed(input.value);
+      },
+    },
+  });
+  const write = (text) => {
+    input.value = text;
+    requestAnimationFrame(() => fit(input));
+  };
   return { input, write, element: h("div", { class: "field note-part" }, h("label", { for: id }, t(`note.${field}`)), input) };
 }
 
@@ -84,16 +123,27 @@ function drawConflict(place, { fields, mine, theirs }, resolve) {
     resolve(chosen);
   };
   const blocks = fields.map((field) => {
-    const side = (key, text) => h("div", { class: "clash-side" }, h("h4", null, t(key)), h("p", { class: "note-text" }, text || t("note.nothing")));
-    const block = h("div", { class: "clash-field" }, h("h3", null, t(`note.${field}`)),
+    const side = (key, text) =>
+      h("div", { class: "clash-side" }, h("h4", null, t(key)), h("p", { class: "note-text" }, text || t("note.nothing")));
+    const block = h(
+      "div",
+      { class: "clash-field" },
+      h("h3", null, t(`note.${field}`)),
       h("div", { class: "clash-sides" }, side("note.mine", mine[field]), side("note.theirs", theirs[field])),
-      h("div", { class: "button-row" },
+      h(
+        "div",
+        { class: "button-row" },
         button(t("note.keep_mine"), { kind: "primary", click: () => choose(field, mine[field], block) }),
         button(t("note.take_theirs"), { click: () => choose(field, theirs[field], block) }),
-        button(t("note.keep_both"), { click: () => choose(field, `${theirs[field]}\n\n${mine[field]}`, block) })));
+        button(t("note.keep_both"), { click: () => choose(field, `${theirs[field]}\n\n${mine[field]}`, block) }),
+      ),
+    );
     return block;
   });
-  fill(place, h("div", { class: "clash", role: "alert" }, h("p", null, h("strong", null, t("note.conflict")), " ", t("note.conflict_words")), blocks));
+  fill(
+    place,
+    h("div", { class: "clash", role: "alert" }, h("p", null, h("strong", null, t("note.conflict")), " ", t("note.conflict_words")), blocks),
+  );
 }
 
 /** Which parts of a note are empty, in words. */

@@ -10,10 +10,18 @@ const FAR_SECONDS = 1e7;
 
 /** {element, playFrom(seconds), toggle(), at(listener)} */
 export function player(recording) {
-  const audio = h("audio", { controls: true, preload: "none", "aria-label": t("player.label"), src: `/api/recordings/${encodeURIComponent(recording.id)}/audio` });
+  const audio = h("audio", {
+    controls: true,
+    preload: "none",
+    controlslist: "nodownload",
+    "aria-label": t("player.label"),
+    src: `/api/recordings/${encodeURIComponent(recording.id)}/audio`,
+  });
   let release = () => {};
   let measured = null;
-  audio.addEventListener("play", () => { release = holdSession("playing"); });
+  audio.addEventListener("play", () => {
+    release = holdSession("playing");
+  });
   for (const event of ["pause", "ended", "error"]) audio.addEventListener(event, () => release());
   audio.addEventListener("error", () => toast(t("player.failed"), { kind: "error" }));
   const measure = () => {
@@ -28,7 +36,8 @@ export function player(recording) {
       await audio.play().catch(() => {});
     },
     toggle: () => (audio.paused ? audio.play().catch(() => {}) : audio.pause()),
-    at: (listener) => audio.addEventListener("timeupdate", () => audio.currentTime < FAR_SECONDS / 2 && listener(audio.currentTime, audio.paused)),
+    at: (listener) =>
+      audio.addEventListener("timeupdate", () => audio.currentTime < FAR_SECONDS / 2 && listener(audio.currentTime, audio.paused)),
   };
 }
 

@@ -36,16 +36,32 @@ function draw(place, { stage, progress, message, attempt }) {
   const share = Number.isFinite(progress) ? progress : null;
   const rows = STAGES.map(({ reached, key }, index) => {
     const phase = at > index ? "done" : at === index ? "now" : "next";
-    return h("li", { class: `stage ${phase}`, "aria-current": phase === "now" ? "step" : null },
+    return h(
+      "li",
+      { class: `stage ${phase}`, "aria-current": phase === "now" ? "step" : null },
       h("span", { class: "stage-mark", "aria-hidden": "true" }, phase === "done" && icon("check")),
       h("span", { class: "stage-word" }, t(key)),
-      h("span", { class: "stage-side numeric" }, phase === "now" && reached === "received" && share !== null ? percent(share) : phase === "done" ? t("stage.done") : ""));
+      h(
+        "span",
+        { class: "stage-side numeric" },
+        phase === "now" && reached === "received" && share !== null ? percent(share) : phase === "done" ? t("stage.done") : "",
+      ),
+    );
   });
   const bar = h("progress", { max: 1, "aria-label": t("stage.title") });
   if (at > 0 || share !== null) bar.value = overall(at, share);
-  fill(place, h("section", { class: "card progress-card" }, h("h2", null, t("stage.title")), bar, h("ol", { class: "stages", role: "list" }, rows),
-    attempt > 1 && h("p", { class: "message warn" }, t("stage.again", { attempt })),
-    h("p", { class: "quiet small" }, message ?? t("stage.leave"))));
+  fill(
+    place,
+    h(
+      "section",
+      { class: "card progress-card" },
+      h("h2", null, t("stage.title")),
+      bar,
+      h("ol", { class: "stages", role: "list" }, rows),
+      attempt > 1 && h("p", { class: "message warn" }, t("stage.again", { attempt })),
+      h("p", { class: "quiet small" }, message ?? t("stage.leave")),
+    ),
+  );
 }
 
 /** Transcribing is nearly all of the work; the rest shares what is left. */

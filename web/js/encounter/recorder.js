@@ -20,8 +20,13 @@ export async function startRecording({ userId, encounterId, lost }) {
   const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
   const media = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: BITS_PER_SECOND });
   const recording = {
-    id: crypto.randomUUID(), user_id: userId, encounter_id: encounterId,
-    media_type: (media.mimeType || mimeType).split(";")[0], started_at: new Date().toISOString(), seconds: 0, finished: false,
+    id: crypto.randomUUID(),
+    user_id: userId,
+    encounter_id: encounterId,
+    media_type: (media.mimeType || mimeType).split(";")[0],
+    started_at: new Date().toISOString(),
+    seconds: 0,
+    finished: false,
   };
   const clock = stopwatch();
   const meter = loudness(stream);
@@ -32,7 +37,10 @@ export async function startRecording({ userId, encounterId, lost }) {
     if (!data.size) return;
     const sequence = heard.push(data) - 1;
     recording.seconds = clock.seconds();
-    stored = stored.then(() => saveChunk(recording.id, sequence, data)).then(() => saveRecording(recording)).catch(lost);
+    stored = stored
+      .then(() => saveChunk(recording.id, sequence, data))
+      .then(() => saveRecording(recording))
+      .catch(lost);
   });
   for (const track of stream.getTracks()) track.addEventListener("ended", () => lost("microphone"));
   const release = () => {
@@ -46,20 +54,30 @@ export async function startRecording({ userId, encounterId, lost }) {
     level: meter.level,
     seconds: clock.seconds,
     paused: () => media.state === "paused",
-    pause: () => { media.pause(); clock.halt(); },
-    resume: () => { media.resume(); clock.run(); },
-    stop: () => new Promise((resolve) => {
-      const finish = () => {
-        clock.halt();
-        release();
-        Object.assign(recording, { seconds: clock.seconds(), finished: true });
-        const blob = new Blob(heard, { type: recording.media_type });
-        stored.then(() => saveRecording(recording)).catch(lost).then(() => resolve({ recording, blob }));
-      };
-      if (media.state === "inactive") return finish();
-      media.addEventListener("stop", finish, { once: true });
-      media.stop();
-    }),
+    pause: () => {
+      media.pause();
+      clock.halt();
+    },
+    resume: () => {
+      media.resume();
+      clock.run();
+    },
+    stop: () =>
+      new Promise((resolve) => {
+        const finish = () => {
+          clock.halt();
+          release();
+          Object.assign(recording, { seconds: clock.seconds(), finished: true });
+          const blob = new Blob(heard, { type: recording.media_type });
+          stored
+            .then(() => saveRecording(recording))
+            .catch(lost)
+            .then(() => resolve({ recording, blob }));
+        };
+        if (media.state === "inactive") return finish();
+        media.addEventListener("stop", finish, { once: true });
+        media.stop();
+      }),
   };
 }
 
@@ -69,8 +87,13 @@ function stopwatch() {
   const seconds = () => before + (since === null ? 0 : (performance.now() - since) / 1000);
   return {
     seconds,
-    run: () => { since ??= performance.now(); },
-    halt: () => { before = seconds(); since = null; },
+    run: () => {
+      since ??= performance.now();
+    },
+    halt: () => {
+      before = seconds();
+      since = null;
+    },
   };
 }
 
@@ -92,9 +115,22 @@ function loudness(stream) {
 function stayAwake() {
   let lock = null;
   let wanted = true;
-  const ask = () => wanted && document.visibilityState === "visible" &&
-    navigator.wakeLock?.request("screen").then((got) => { lock = got; }, () => {});
+  const ask = () =>
+    wanted &&
+    document.visibilityState === "visible" &&
+    navigator.wakeLock?.request("screen").then(
+      (got) => {
+        lock = got;
+      },
+      () => {},
+    );
   document.addEventListener("visibilitychange", ask);
   ask();
-  return { release: () => { wanted = false; document.removeEventListener("visibilitychange", ask); lock?.release(); } };
+  return {
+    release: () => {
+      wanted = false;
+      document.removeEventListener("visibilitychange", ask);
+      lock?.release();
+    },
+  };
 }

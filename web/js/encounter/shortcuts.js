@@ -24,8 +24,14 @@ export function help() {
   box.checked = enabled();
   const dialog = openDialog({
     title: t("keys.title"),
-    body: [h("dl", { class: "keys" }, KEYS.map((key) => [h("dt", null, h("kbd", null, key)), h("dd", null, t(`keys.${key}`))])),
-      h("p", { class: "check" }, box, h("label", { for: id }, t("keys.switch")))],
+    body: [
+      h(
+        "dl",
+        { class: "keys" },
+        KEYS.map((key) => [h("dt", null, h("kbd", null, key)), h("dd", null, t(`keys.${key}`))]),
+      ),
+      h("p", { class: "check" }, box, h("label", { for: id }, t("keys.switch"))),
+    ],
     actions: [button(t("close"), { kind: "primary", autofocus: true, click: () => dialog.close() })],
   });
 }
@@ -35,8 +41,12 @@ function enabled() {
 }
 
 function writing(target) {
-  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || target.isContentEditable ||
-    (target instanceof HTMLInputElement && !["checkbox", "button"].includes(target.type));
+  return (
+    target instanceof HTMLTextAreaElement ||
+    target instanceof HTMLSelectElement ||
+    target.isContentEditable ||
+    (target instanceof HTMLInputElement && !["checkbox", "button"].includes(target.type))
+  );
 }
 
 function consumed(event, act) {

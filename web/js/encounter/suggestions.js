@@ -14,55 +14,122 @@ export function suggestionsPane({ encounter, suggestions, locked, changed, looke
   const state = { all: [...suggestions].sort((a, b) => a.rank - b.rank), locked };
   const list = h("ol", { class: "suggestions", role: "list" });
   const count = h("p", { class: "quiet small", role: "status" });
-  const context = { encounter, state, list, changed: () => { tally(); changed(state.all); }, looked };
+  const context = {
+    encounter,
+    state,
+    list,
+    changed: () => {
+      tally();
+      changed(state.all);
+    },
+    looked,
+  };
   const tally = () => {
     const n = state.all.filter(({ decision }) => decision === "pending").length;
     count.textContent = state.all.length && !locked ? t(n ? "codes.to_decide" : "codes.decided", { n }) : "";
   };
-  const draw = () => fill(list, state.all.length ? state.all.map((suggestion) => card(context, suggestion)) : h("li", null, emptyState(t("codes.none"))));
+  const draw = () =>
+    fill(list, state.all.length ? state.all.map((suggestion) => card(context, suggestion)) : h("li", null, emptyState(t("codes.none"))));
   context.draw = draw;
   draw();
   tally();
-  const element = h("section", { class: "card pane codes", "aria-labelledby": "codes-title" },
-    h("header", { class: "pane-head" }, h("h2", { id: "codes-title" }, t("codes.title"), " ", h("span", { class: "quiet" }, encounter.code_system)), count),
+  const element = h(
+    "section",
+    { class: "card pane codes", "aria-labelledby": "codes-title" },
+    h(
+      "header",
+      { class: "pane-head" },
+      h("h2", { id: "codes-title" }, t("codes.title"), " ", h("span", { class: "quiet" }, encounter.code_system)),
+      count,
+    ),
     h("div", { class: "pane-scroll", tabindex: "0", role: "group", "aria-labelledby": "codes-title" }, list),
-    !locked && adder(context));
-  return { element, all: () => state.all, move: (step) => move(context, step), decide: (decision) => decideCurrent(context, decision), point: (id, options) => point(context, id, options) };
+    !locked && adder(context),
+  );
+  return {
+    element,
+    all: () => state.all,
+    move: (step) => move(context, step),
+    decide: (decision) => decideCurrent(context, decision),
+    point: (id, options) => point(context, id, options),
+  };
 }
 
 function card(context, suggestion) {
   const { id, code, title, probability, billable, manual, decision, evidence, rank } = suggestion;
   const place = h("li", {
-    class: `suggestion ${decision}`, tabindex: "-1", "data-id": id,
+    class: `suggestion ${decision}`,
+    tabindex: "-1",
+    "data-id": id,
     on: {
-      pointerenter: () => context.looked(id, false), pointerleave: () => context.looked(null, false),
-      focusin: () => { current(context, id); context.looked(id, true); }, focusout: () => context.looked(null, false),
+      pointerenter: () => context.looked(id, false),
+      pointerleave: () => context.looked(null, false),
+      focusin: () => {
+        current(context, id);
+        context.looked(id, true);
+      },
+      focusout: () => context.looked(null, false),
     },
   });
   const words = [...new Set((evidence ?? []).map(({ text }) => text))];
-  return fill(place,
-    h("div", { class: "suggestion-head" }, h("span", { class: "rank numeric", "aria-hidden": "true" }, String(rank)),
+  return fill(
+    place,
+    h(
+      "div",
+      { class: "suggestion-head" },
+      h("span", { class: "rank numeric", "aria-hidden": "true" }, String(rank)),
       h("p", { class: "suggestion-name" }, h("strong", { class: "code" }, code), " ", title),
-      likelihood(probability, manual)),
-    h("p", { class: "suggestion-why small" },
-      h("span", { class: `tag ${billable ? "" : "warn"}` }, icon(billable ? "check" : "alert"), t(billable ? "codes.billable" : "codes.not_billable")),
-      words.length > 0 && h("span", { class: "quiet" }, t("codes.because"), " ", words.map((text, index) => [index > 0 && ", ", h("q", null, text)]))),
-    decisions(context, suggestion));
+      likelihood(probability, manual),
+    ),
+    h(
+      "p",
+      { class: "suggestion-why small" },
+      h(
+        "span",
+        { class: `tag ${billable ? "" : "warn"}` },
+        icon(billable ? "check" : "alert"),
+        t(billable ? "codes.billable" : "codes.not_billable"),
+      ),
+      words.length > 0 &&
+        h(
+          "span",
+          { class: "quiet" },
+          t("codes.because"),
+          " ",
+          words.map((text, index) => [index > 0 && ", ", h("q", null, text)]),
+        ),
+    ),
+    decisions(context, suggestion),
+  );
 }
 
 function likelihood(probability, manual) {
   if (manual) return h("span", { class: "tag" }, icon("pen"), t("codes.by_hand"));
   const bar = h("span", { class: "bar", "aria-hidden": "true" }, h("i"));
   bar.firstChild.style.setProperty("--share", String(probability));
-  return h("span", { class: "likelihood" }, bar, h("span", { class: "numeric" }, h("span", { class: "spoken" }, `${t("codes.probability")} `), percent(probability)));
+  return h(
+    "span",
+    { class: "likelihood" },
+    bar,
+    h("span", { class: "numeric" }, h("span", { class: "spoken" }, `${t("codes.probability")} `), percent(probability)),
+  );
 }
 
 function decisions(context, suggestion) {
   if (context.state.locked) return h("p", { class: "small decided" }, t(`codes.${suggestion.decision}`));
-  const choice = (decision, sign, key) => h("button", {
-    type: "button", class: `button small ${decision}`, "aria-pressed": String(suggestion.decision === decision), "data-decision": decision,
-    on: { click: () => decide(context, suggestion, suggestion.decision === decision ? "pending" : decision) },
-  }, icon(sign), h("span", null, t(key)), h("span", { class: "spoken" }, ` ${suggestion.code}`));
+  const choice = (decision, sign, key) =>
+    h(
+      "button",
+      {
+        type: "button",
+        class: `button small ${decision}`,
+        "aria-pressed": String(suggestion.decision === decision),
+        "data-decision": decision,
+        on: { click: () => decide(context, suggestion, suggestion.decision === decision ? "pending" : decision) },
+      },
+      icon(sign),
+      h("span", null, t(key)),
+      h("span", { class: "spoken" }, ` ${suggestion.code}`),
+    );
   return h("div", { class: "button-row" }, choice("accepted", "check", "codes.accept"), choice("rejected", "cross", "codes.reject"));
 }
 
@@ -73,7 +140,9 @@ async function decide(context, suggestion, decision) {
   apply(context, suggestion, decision);
   announce(`${suggestion.code}: ${t(`codes.${decision}`)}`);
   try {
-    await api.patch(`/api/encounters/${encodeURIComponent(context.encounter.id)}/suggestions/${encodeURIComponent(suggestion.id)}`, { decision });
+    await api.patch(`/api/encounters/${encodeURIComponent(context.encounter.id)}/suggestions/${encodeURIComponent(suggestion.id)}`, {
+      decision,
+    });
   } catch (error) {
     if (suggestion.decision === decision) apply(context, suggestion, before);
     failed(error);
@@ -84,7 +153,8 @@ function apply(context, suggestion, decision) {
   suggestion.decision = decision;
   const element = context.list.querySelector(`[data-id="${CSS.escape(suggestion.id)}"]`);
   element.className = `suggestion ${decision}${element.classList.contains("current") ? " current" : ""}`;
-  for (const choice of element.querySelectorAll("[data-decision]")) choice.setAttribute("aria-pressed", String(choice.dataset.decision === decision));
+  for (const choice of element.querySelectorAll("[data-decision]"))
+    choice.setAttribute("aria-pressed", String(choice.dataset.decision === decision));
   context.changed();
 }
 
@@ -118,10 +188,20 @@ function point(context, id, { take = false } = {}) {
 
 function adder(context) {
   const find = combobox({
-    label: t("codes.add"), placeholder: t("codes.add_hint"), minimum: 2,
+    label: t("codes.add"),
+    placeholder: t("codes.add_hint"),
+    minimum: 2,
     search: async (query, signal) =>
-      (await api.get(`/api/codes?limit=10&system=${encodeURIComponent(context.encounter.code_system)}&q=${encodeURIComponent(query)}`, { signal })).codes,
-    row: ({ code, title, billable }) => [h("strong", { class: "code" }, code), h("span", null, title), !billable && h("span", { class: "quiet small" }, t("codes.not_billable"))],
+      (
+        await api.get(`/api/codes?limit=10&system=${encodeURIComponent(context.encounter.code_system)}&q=${encodeURIComponent(query)}`, {
+          signal,
+        })
+      ).codes,
+    row: ({ code, title, billable }) => [
+      h("strong", { class: "code" }, code),
+      h("span", null, title),
+      !billable && h("span", { class: "quiet small" }, t("codes.not_billable")),
+    ],
     choose: (code) => add(context, code, find),
   });
   return h("div", { class: "pane-foot" }, find.element);

@@ -11,12 +11,22 @@ export function transcriptPane({ transcript, suggestions, play, pointed }) {
   const body = transcript.segments.length ? list : h("p", { class: "state" }, t("transcript.silent"));
   const unsureCount = { n: 0 };
   let active = null;
+  let shown = null;
 
   const show = (current) => {
     const numbers = new Map(current.filter(({ decision }) => decision !== "rejected").map(({ id, rank }) => [id, rank]));
-    const cuts = cut(transcript.segments, current.filter(({ id }) => numbers.has(id)));
+    const marks = JSON.stringify([...numbers]);
+    if (marks === shown) return; // accepting marks nothing anew, and an hour of text is slow to draw
+    shown = marks;
+    const cuts = cut(
+      transcript.segments,
+      current.filter(({ id }) => numbers.has(id)),
+    );
     unsureCount.n = cuts.flat().filter(({ confidence }) => confidence !== null).length;
-    fill(list, cuts.map((pieces, index) => segmentRow(transcript.segments[index], pieces, numbers, { play, pointed })));
+    fill(
+      list,
+      cuts.map((pieces, index) => segmentRow(transcript.segments[index], pieces, numbers, { play, pointed })),
+    );
     if (active) highlight(active);
   };
   const highlight = (id, { scroll = false } = {}) => {
@@ -31,31 +41,78 @@ export function transcriptPane({ transcript, suggestions, play, pointed }) {
     return found.length;
   };
   show(suggestions);
-  const key = unsureCount.n > 0 && h("p", { class: "legend small quiet" }, h("span", { class: "unsure" }, t("transcript.unsure_sample")), " ", t("transcript.unsure", { n: unsureCount.n }));
-  const element = h("section", { class: "card pane transcript", "aria-labelledby": "transcript-title" },
-    h("header", { class: "pane-head" }, h("h2", { id: "transcript-title" }, t("transcript.title")),
-      h("p", { class: "quiet small numeric" }, [clock(transcript.duration_seconds), t(`language.${transcript.language}`), transcript.model].filter(Boolean).join(" · "))),
-    h("div", { class: "pane-scroll", tabindex: "0", role: "group", "aria-labelledby": "transcript-title" }, body, key));
+  const key =
+    unsureCount.n > 0 &&
+    h(
+      "p",
+      { class: "legend small quiet" },
+      h("span", { class: "unsure" }, t("transcript.unsure_sample")),
+      " ",
+      t("transcript.unsure", { n: unsureCount.n }),
+    );
+  const element = h(
+    "section",
+    { class: "card pane transcript", "aria-labelledby": "transcript-title" },
+    h(
+      "header",
+      { class: "pane-head" },
+      h("h2", { id: "transcript-title" }, t("transcript.title")),
+      h(
+        "p",
+        { class: "quiet small numeric" },
+        [clock(transcript.duration_seconds), t(`language.${transcript.language}`), transcript.model].filter(Boolean).join(" · "),
+      ),
+    ),
+    h("div", { class: "pane-scroll", tabindex: "0", role: "group", "aria-labelledby": "transcript-title" }, body, key),
+  );
   return { element, show, highlight, follow: (seconds) => mark(list, transcript.segments, seconds) };
 }
 
 function segmentRow(segment, pieces, numbers, { play, pointed }) {
   const from = clock(segment.start);
-  const time = h("button", { type: "button", class: "segment-time numeric", disabled: !play, "aria-label": t("transcript.play_from", { time: from }), on: { click: () => play(segment.start) } }, play && icon("play"), from);
-  return h("li", { class: "segment" }, time, h("p", { class: "segment-text" }, pieces.map((piece, index) => pieceOf(piece, pieces[index + 1], numbers, pointed))));
+  const time = h(
+    "button",
+    {
+      type: "button",
+      class: "segment-time numeric",
+      disabled: !play,
+      "aria-label": t("transcript.play_from", { time: from }),
+      on: { click: () => play(segment.start) },
+    },
+    play && icon("play"),
+    from,
+  );
+  return h(
+    "li",
+    { class: "segment" },
+    time,
+    h(
+      "p",
+      { class: "segment-text" },
+      pieces.map((piece, index) => pieceOf(piece, pieces[index + 1], numbers, pointed)),
+    ),
+  );
 }
 
 function pieceOf(piece, next, numbers, pointed) {
   const unsure = piece.confidence !== null;
   if (!unsure && !piece.suggestions.length) return document.createTextNode(piece.text);
-  const element = h("span", { class: unsure ? "unsure" : null, title: unsure ? t("transcript.confidence", { share: percent(piece.confidence) }) : null }, piece.text, unsure && spoken(` (${t("transcript.unsure_word")})`));
+  const element = h(
+    "span",
+    { class: unsure ? "unsure" : null, title: unsure ? t("transcript.confidence", { share: percent(piece.confidence) }) : null },
+    piece.text,
+    unsure && spoken(` (${t("transcript.unsure_word")})`),
+  );
   if (!piece.suggestions.length) return element;
   element.classList.add("evidence");
   element.dataset.suggestions = piece.suggestions.join(" ");
   element.addEventListener("pointerenter", () => pointed(piece.suggestions[0]));
   element.addEventListener("pointerleave", () => pointed(null));
   element.addEventListener("click", () => pointed(piece.suggestions[0], { take: true }));
-  const ending = piece.suggestions.filter((id) => !next?.suggestions.includes(id)).map((id) => numbers.get(id)).sort((a, b) => a - b);
+  const ending = piece.suggestions
+    .filter((id) => !next?.suggestions.includes(id))
+    .map((id) => numbers.get(id))
+    .sort((a, b) => a - b);
   return ending.length ? [element, h("sup", { class: "marks", "aria-hidden": "true" }, ending.join(","))] : element;
 }
 

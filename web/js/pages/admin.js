@@ -16,7 +16,20 @@ const SHORTEST_PASSWORD = 10;
 page("admin.title", async (main, me) => {
   const place = h("div", null);
   const again = () => loadInto(place, () => users(me, again));
-  fill(main, h("div", { class: "wide-page stack" }, h("div", { class: "title-row" }, h("h1", null, t("admin.title")), button(t("admin.add"), { icon: "plus", kind: "primary", click: () => addUser(again) })), place));
+  fill(
+    main,
+    h(
+      "div",
+      { class: "wide-page stack" },
+      h(
+        "div",
+        { class: "title-row" },
+        h("h1", null, t("admin.title")),
+        button(t("admin.add"), { icon: "plus", kind: "primary", click: () => addUser(again) }),
+      ),
+      place,
+    ),
+  );
   await again();
 });
 
@@ -24,14 +37,18 @@ async function users(me, again) {
   const answer = await api.get("/api/users");
   const all = Array.isArray(answer) ? answer : answer.users;
   if (!all.length) return emptyState(t("admin.none"));
-  return table({ caption: t("admin.title"), rows: all, columns: [
-    { title: t("admin.name"), cell: ({ name }) => name },
-    { title: t("admin.email"), cell: ({ email }) => email },
-    { title: t("admin.role"), cell: ({ role }) => t(`role.${role}`) },
-    { title: t("admin.specialty"), cell: ({ specialty }) => (specialty ? t(`specialty.${specialty}`) : "") },
-    { title: t("admin.state"), cell: (user) => h("span", { class: `chip ${stateOf(user)}` }, t(`admin.${stateOf(user)}`)) },
-    { title: t("admin.actions"), cell: (user) => h("div", { class: "button-row" }, actions(user, me, again)) },
-  ] });
+  return table({
+    caption: t("admin.title"),
+    rows: all,
+    columns: [
+      { title: t("admin.name"), cell: ({ name }) => name },
+      { title: t("admin.email"), cell: ({ email }) => email },
+      { title: t("admin.role"), cell: ({ role }) => t(`role.${role}`) },
+      { title: t("admin.specialty"), cell: ({ specialty }) => (specialty ? t(`specialty.${specialty}`) : "") },
+      { title: t("admin.state"), cell: (user) => h("span", { class: `chip ${stateOf(user)}` }, t(`admin.${stateOf(user)}`)) },
+      { title: t("admin.actions"), cell: (user) => h("div", { class: "button-row" }, actions(user, me, again)) },
+    ],
+  });
 }
 
 function stateOf({ disabled, locked, locked_until }) {
@@ -40,11 +57,16 @@ function stateOf({ disabled, locked, locked_until }) {
 }
 
 function actions(user, me, again) {
-  const act = (key, body) => button(t(key), { kind: "small", "aria-label": `${t(key)}: ${user.name}`, click: () => change(user, body, again) });
+  const act = (key, body) =>
+    button(t(key), { kind: "small", "aria-label": `${t(key)}: ${user.name}`, click: () => change(user, body, again) });
   return [
     stateOf(user) === "locked" && act("admin.unlock", { unlock: true }),
     user.id !== me.user.id && act(user.disabled ? "admin.enable" : "admin.disable", { disabled: !user.disabled }),
-    button(t("admin.set_password"), { kind: "small", "aria-label": `${t("admin.set_password")}: ${user.name}`, click: () => setPassword(user, again) }),
+    button(t("admin.set_password"), {
+      kind: "small",
+      "aria-label": `${t("admin.set_password")}: ${user.name}`,
+      click: () => setPassword(user, again),
+    }),
   ];
 }
 
@@ -59,33 +81,65 @@ async function change(user, body, again) {
 }
 
 function setPassword(user, again) {
-  const password = field("new_password", { type: "password", autocomplete: "new-password", required: true, minlength: SHORTEST_PASSWORD }, t("admin.password_hint"));
-  ask(`${t("admin.set_password")}: ${user.name}`, [password], () => api.patch(`/api/users/${encodeURIComponent(user.id)}`, { password: password.input.value }), again);
+  const password = field(
+    "new_password",
+    { type: "password", autocomplete: "new-password", required: true, minlength: SHORTEST_PASSWORD },
+    t("admin.password_hint"),
+  );
+  ask(
+    `${t("admin.set_password")}: ${user.name}`,
+    [password],
+    () => api.patch(`/api/users/${encodeURIComponent(user.id)}`, { password: password.input.value }),
+    again,
+  );
 }
 
 function addUser(again) {
   const fields = [
     field("name", { required: true, maxlength: 200, autocomplete: "off" }),
     field("email", { type: "email", required: true, autocomplete: "off" }),
-    field("password", { type: "password", required: true, minlength: SHORTEST_PASSWORD, autocomplete: "new-password" }, t("admin.password_hint")),
-    choice("role", ROLES.map((role) => [role, t(`role.${role}`)])),
+    field(
+      "password",
+      { type: "password", required: true, minlength: SHORTEST_PASSWORD, autocomplete: "new-password" },
+      t("admin.password_hint"),
+    ),
+    choice(
+      "role",
+      ROLES.map((role) => [role, t(`role.${role}`)]),
+    ),
     choice("specialty", [["", t("admin.none")], ...SPECIALTIES.map((name) => [name, t(`specialty.${name}`)])]),
-    choice("language", [["en", t("language.en")], ["nl", t("language.nl")]]),
+    choice("language", [
+      ["en", t("language.en")],
+      ["nl", t("language.nl")],
+    ]),
   ];
   const key = crypto.randomUUID();
   let tries = 0;
-  ask(t("admin.add"), fields, () => {
-    tries += 1;
-    const body = Object.fromEntries(fields.map(({ name, input }) => [name, input.value.trim() || undefined]));
-    return api.post("/api/users", { ...body, password: fields[2].input.value }, { key: `${key}-${tries}` });
-  }, again);
+  ask(
+    t("admin.add"),
+    fields,
+    () => {
+      tries += 1;
+      const body = Object.fromEntries(fields.map(({ name, input }) => [name, input.value.trim() || undefined]));
+      return api.post("/api/users", { ...body, password: fields[2].input.value }, { key: `${key}-${tries}` });
+    },
+    again,
+  );
 }
 
 function ask(title, fields, act, again) {
   const problem = h("div", { role: "alert" });
   const yes = h("button", { type: "submit", class: "button primary" }, h("span", null, t("save")));
   const dialog = openDialog({
-    title, body: [problem, h("div", { class: "form-grid" }, fields.map(({ element }) => element))],
+    title,
+    body: [
+      problem,
+      h(
+        "div",
+        { class: "form-grid" },
+        fields.map(({ element }) => element),
+      ),
+    ],
     actions: [button(t("cancel"), { click: () => dialog.close() }), yes],
     submit: async () => {
       const wrong = fields.find(({ input }) => !input.checkValidity());
@@ -113,12 +167,21 @@ function field(name, attributes, hint) {
   const id = newId(name);
   const label = t(`admin.${name}`);
   const input = h("input", { id, name, ...attributes });
-  return { name, label, input, element: h("div", { class: "field" }, h("label", { for: id }, label), input, hint && h("p", { class: "field-note" }, hint)) };
+  return {
+    name,
+    label,
+    input,
+    element: h("div", { class: "field" }, h("label", { for: id }, label), input, hint && h("p", { class: "field-note" }, hint)),
+  };
 }
 
 function choice(name, options) {
   const id = newId(name);
   const label = t(`admin.${name}`);
-  const input = h("select", { id, name }, options.map(([value, words]) => h("option", { value }, words)));
+  const input = h(
+    "select",
+    { id, name },
+    options.map(([value, words]) => h("option", { value }, words)),
+  );
   return { name, label, input, element: h("div", { class: "field" }, h("label", { for: id }, label), input) };
 }

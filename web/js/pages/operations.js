@@ -9,34 +9,46 @@ import { table } from "../table.js";
 
 page("operations.title", async (main) => {
   const place = h("div", null);
-  fill(main, h("div", { class: "wide-page stack" }, h("h1", null, t("operations.title")), h("p", { class: "quiet" }, t("operations.words")), place));
+  fill(
+    main,
+    h("div", { class: "wide-page stack" }, h("h1", null, t("operations.title")), h("p", { class: "quiet" }, t("operations.words")), place),
+  );
   await loadInto(place, () => dead(place));
 });
 
 async function dead(place) {
   const { jobs } = await api.get("/api/jobs?state=dead");
   if (!jobs.length) return emptyState(t("operations.none"));
-  return table({ caption: t("operations.title"), rows: jobs, columns: [
-    { title: t("operations.job"), cell: ({ id }) => h("code", null, id) },
-    { title: t("operations.queue"), cell: ({ queue }) => queue },
-    { title: t("operations.attempts"), numeric: true, cell: ({ attempt, max_attempts }) => `${attempt} / ${max_attempts}` },
-    { title: t("operations.error"), cell: ({ last_error }) => last_error ?? "" },
-    { title: t("operations.when"), numeric: true, cell: ({ updated_at }) => when(updated_at) },
-    { title: t("admin.actions"), cell: (job) => redrive(job, place) },
-  ] });
+  return table({
+    caption: t("operations.title"),
+    rows: jobs,
+    columns: [
+      { title: t("operations.job"), cell: ({ id }) => h("code", null, id) },
+      { title: t("operations.queue"), cell: ({ queue }) => queue },
+      { title: t("operations.attempts"), numeric: true, cell: ({ attempt, max_attempts }) => `${attempt} / ${max_attempts}` },
+      { title: t("operations.error"), cell: ({ last_error }) => last_error ?? "" },
+      { title: t("operations.when"), numeric: true, cell: ({ updated_at }) => when(updated_at) },
+      { title: t("admin.actions"), cell: (job) => redrive(job, place) },
+    ],
+  });
 }
 
 function redrive(job, place) {
-  const again = button(t("operations.redrive"), { icon: "again", kind: "small", "aria-label": `${t("operations.redrive")}: ${job.queue} ${job.id}`, click: async () => {
-    again.disabled = true;
-    try {
-      await api.post(`/api/jobs/${encodeURIComponent(job.id)}/redrive`);
-      toast(t("operations.redriven"));
-      await loadInto(place, () => dead(place));
-    } catch (error) {
-      again.disabled = false;
-      failed(error);
-    }
-  } });
+  const again = button(t("operations.redrive"), {
+    icon: "again",
+    kind: "small",
+    "aria-label": `${t("operations.redrive")}: ${job.queue} ${job.id}`,
+    click: async () => {
+      again.disabled = true;
+      try {
+        await api.post(`/api/jobs/${encodeURIComponent(job.id)}/redrive`);
+        toast(t("operations.redriven"));
+        await loadInto(place, () => dead(place));
+      } catch (error) {
+        again.disabled = false;
+        failed(error);
+      }
+    },
+  });
   return again;
 }

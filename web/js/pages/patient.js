@@ -11,12 +11,26 @@ import { startEncounter } from "../start_encounter.js";
 page("patient.title", async (main, me) => {
   const patient = await api.get(`/api/patients/${encodeURIComponent(idInPath())}`);
   const encounters = patient.encounters ?? [];
-  fill(main, h("div", { class: "narrow stack-large" },
-    h("header", null, h("h1", null, fullName(patient)), h("p", { class: "quiet" }, particulars(patient))),
-    me.user.role === "clinician" && startEncounter(patient, me, { focus: true }),
-    h("section", null, h("h2", { class: "group-title" }, t("patient.encounters"), h("span", { class: "count" }, String(encounters.length))),
-      encounters.length
-        ? h("ul", { class: "rows card", role: "list" }, encounters.map((encounter) => encounterRow(encounter, null)))
-        : emptyState(t("patient.no_encounters")))));
+  fill(
+    main,
+    h(
+      "div",
+      { class: "narrow stack-large" },
+      h("header", null, h("h1", null, fullName(patient)), h("p", { class: "quiet" }, particulars(patient))),
+      me.user.role === "clinician" && startEncounter(patient, me, { focus: true }),
+      h(
+        "section",
+        null,
+        h("h2", { class: "group-title" }, t("patient.encounters"), h("span", { class: "count" }, String(encounters.length))),
+        encounters.length
+          ? h(
+              "ul",
+              { class: "rows card", role: "list" },
+              encounters.map((encounter) => encounterRow(encounter, null)),
+            )
+          : emptyState(t("patient.no_encounters")),
+      ),
+    ),
+  );
   main.querySelector("[autofocus]")?.focus();
 });

@@ -19,12 +19,32 @@ function draw() {
   const email = field("email", "sign_in.email", { type: "email", autocomplete: "username", inputmode: "email", autofocus: true });
   const password = field("password", "sign_in.password", { type: "password", autocomplete: "current-password" });
   const submit = h("button", { type: "submit", class: "button primary large" }, h("span", null, t("sign_in")));
-  const form = h("form", { class: "sign-in-form", novalidate: true, on: { submit: (event) => {
-    event.preventDefault();
-    signIn({ email: email.input, password: password.input, submit, message });
-  } } }, message, email.element, password.element, submit);
-  fill(document.getElementById("main"), h("div", { class: "sign-in" },
-    h("div", { class: "sign-in-brand" }, icon("mark"), h("h1", null, "Hysio"), h("p", { class: "quiet" }, t("tagline"))), form));
+  const form = h(
+    "form",
+    {
+      class: "sign-in-form",
+      novalidate: true,
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          signIn({ email: email.input, password: password.input, submit, message });
+        },
+      },
+    },
+    message,
+    email.element,
+    password.element,
+    submit,
+  );
+  fill(
+    document.getElementById("main"),
+    h(
+      "div",
+      { class: "sign-in" },
+      h("div", { class: "sign-in-brand" }, icon("mark"), h("h1", null, "Hysio"), h("p", { class: "quiet" }, t("tagline"))),
+      form,
+    ),
+  );
   greet(message);
   email.input.focus();
 }
@@ -49,7 +69,10 @@ async function signIn({ email, password, submit, message }) {
   submit.disabled = true;
   say(message, "");
   try {
-    const me = await patiently(() => api.post("/api/session", { email: email.value.trim(), password: password.value }, { anonymous: true, tries: 1 }), message);
+    const me = await patiently(
+      () => api.post("/api/session", { email: email.value.trim(), password: password.value }, { anonymous: true, tries: 1 }),
+      message,
+    );
     location.replace(destination(me));
   } catch (error) {
     say(message, problem(error));
@@ -76,7 +99,8 @@ async function patiently(attemptOnce, message) {
 function problem(error) {
   const seconds = error.retryAfter;
   if (error.status === 401) return t("sign_in.wrong");
-  if (error.status === 423) return seconds ? t("sign_in.locked_until", { time: when(Date.now() + seconds * 1000, "time") }) : t("sign_in.locked");
+  if (error.status === 423)
+    return seconds ? t("sign_in.locked_until", { time: when(Date.now() + seconds * 1000, "time") }) : t("sign_in.locked");
   if (error.status === 429) return t("sign_in.too_many", { n: Math.ceil(seconds ?? 30) });
   if (error.status === 0 || error.status === 503) return t("error.unavailable");
   return error.body?.detail ?? t("error.unexpected");

@@ -2,6 +2,7 @@
 export const en = {
   "tagline": "Dictation in, coded and signed record out.",
   "brand_home": "Hysio, start",
+  "to_start": "To the start",
   "skip": "Skip to content",
   "nav.label": "Main",
   "nav.start": "Encounters",
@@ -53,7 +54,7 @@ export const en = {
 
   "start.title": "Good day, {name}",
   "start.find": "Find a patient",
-  "start.find_hint": "Name, MRN or birth date (1961-03-12)",
+  "start.find_hint": "Name, MRN or birth date (12-3-1961)",
   "start.yours": "For you to do",
   "start.working": "Being worked on",
   "start.signed": "Signed today",
@@ -155,6 +156,7 @@ export const en = {
   "send.to_disk": "Save to disk",
   "kept.title": "A recording is waiting",
   "kept.words": "It was made here but has not been accepted by the server yet. It is kept in this browser only.",
+  "kept.too_late": "It was made here and was not sent; this encounter already has another recording. Save it to disk or delete it.",
   "kept.recording": "Recording of {time}",
   "kept.send": "Send it",
   "kept.discard": "Delete",
@@ -208,7 +210,8 @@ export const en = {
   "note.waiting": "Not saved; trying again.",
   "note.conflict": "Somebody else changed the same part meanwhile.",
   "note.conflict_words": "Choose what stays. Saving waits until you have; nothing is lost.",
-  "note.signed_meanwhile": "This record was signed meanwhile, so your last changes were not saved. Copy them, reload, and amend the record.",
+  "note.signed_meanwhile":
+    "This record was signed meanwhile, so your last changes were not saved. Copy them, reload, and amend the record.",
   "note.mine": "Yours",
   "note.theirs": "Theirs",
   "note.keep_mine": "Keep mine",

@@ -2,6 +2,7 @@
 export const nl = {
   "tagline": "Dicteren erin, gecodeerd en ondertekend dossier eruit.",
   "brand_home": "Hysio, begin",
+  "to_start": "Naar het begin",
   "skip": "Naar de inhoud",
   "nav.label": "Hoofdmenu",
   "nav.start": "Consulten",
@@ -53,7 +54,7 @@ export const nl = {
 
   "start.title": "Goedendag, {name}",
   "start.find": "Zoek een patiënt",
-  "start.find_hint": "Naam, patiëntnummer of geboortedatum (1961-03-12)",
+  "start.find_hint": "Naam, nummer of geboortedatum (12-3-1961)",
   "start.yours": "Voor u te doen",
   "start.working": "Wordt aan gewerkt",
   "start.signed": "Vandaag ondertekend",
@@ -121,7 +122,8 @@ export const nl = {
   "record.title": "Opnemen",
   "record.start": "Opname beginnen",
   "record.hint": "Gebruikt de microfoon van deze computer. Wat u zegt blijft op deze computer bewaard tot de server het heeft aangenomen.",
-  "record.unable": "Deze browser kan hier niet opnemen: daarvoor zijn een microfoon en een veilige verbinding (https) nodig. Kies een bestand.",
+  "record.unable":
+    "Deze browser kan hier niet opnemen: daarvoor zijn een microfoon en een veilige verbinding (https) nodig. Kies een bestand.",
   "record.started": "Opname loopt",
   "record.on": "Opname loopt",
   "record.paused": "Gepauzeerd",
@@ -134,7 +136,8 @@ export const nl = {
   "record.none": "Er is geen microfoon gevonden. Sluit er een aan en probeer het opnieuw.",
   "record.failed": "De microfoon kon niet starten. Gebruikt een ander programma hem?",
   "record.lost_microphone": "De microfoon is weg. Kies “Stoppen en versturen”: wat tot nu toe gezegd is, is bewaard.",
-  "record.lost_storage": "Deze browser kan de opname niet op schijf bewaren. Ze gaat door in het geheugen: sluit deze pagina niet voor ze verstuurd is.",
+  "record.lost_storage":
+    "Deze browser kan de opname niet op schijf bewaren. Ze gaat door in het geheugen: sluit deze pagina niet voor ze verstuurd is.",
 
   "drop.title": "Een bestand gebruiken",
   "drop.choose": "Bestand kiezen",
@@ -155,6 +158,7 @@ export const nl = {
   "send.to_disk": "Op schijf bewaren",
   "kept.title": "Er wacht een opname",
   "kept.words": "Ze is hier gemaakt maar nog niet door de server aangenomen. Ze staat alleen in deze browser.",
+  "kept.too_late": "Ze is hier gemaakt en niet verstuurd; dit consult heeft al een andere opname. Bewaar haar op schijf of wis haar.",
   "kept.recording": "Opname van {time}",
   "kept.send": "Versturen",
   "kept.discard": "Wissen",
@@ -208,7 +212,8 @@ export const nl = {
   "note.waiting": "Niet opgeslagen; wordt opnieuw geprobeerd.",
   "note.conflict": "Iemand anders heeft intussen hetzelfde deel gewijzigd.",
   "note.conflict_words": "Kies wat blijft. Opslaan wacht tot u gekozen hebt; er gaat niets verloren.",
-  "note.signed_meanwhile": "Dit dossier is intussen ondertekend, dus uw laatste wijzigingen zijn niet opgeslagen. Kopieer ze, laad opnieuw en vul het dossier aan.",
+  "note.signed_meanwhile":
+    "Dit dossier is intussen ondertekend, dus uw laatste wijzigingen zijn niet opgeslagen. Kopieer ze, laad opnieuw en vul het dossier aan.",
   "note.mine": "Van u",
   "note.theirs": "Van de ander",
   "note.keep_mine": "Mijne houden",

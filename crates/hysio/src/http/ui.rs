@@ -234,14 +234,7 @@ mod tests {
         for name in Web::iter().filter(|name| name.ends_with(".js")) {
             let file = Web::get(&name).unwrap();
             let text = String::from_utf8(file.data.to_vec()).unwrap();
-            for import in text
-                .lines()
-                .filter(|line| line.starts_with("import ") || line.starts_with("} from "))
-            {
-                let target = import
-                    .split('"')
-                    .nth(1)
-                    .unwrap_or_else(|| panic!("{name}: {import}"));
+            for target in imports_in(&text) {
                 let found = resolve(&name, target);
                 assert!(
                     Web::get(&found).is_some(),
@@ -249,6 +242,14 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// The relative modules after each `from "…"`.
+    fn imports_in(text: &str) -> impl Iterator<Item = &str> {
+        text.split(" from \"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|target| target.starts_with('.'))
     }
 
     fn resolve(from: &str, relative: &str) -> String {
