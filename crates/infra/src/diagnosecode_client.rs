@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use hysio_clinical::records::Code;
 use hysio_model::{
     Phi,
     diagnosis::{CodeSystem, Suggestion},
@@ -53,6 +54,7 @@ impl Error {
 pub struct DiagnosecodeClient {
     http: reqwest::Client,
     suggest: Url,
+    codes: Url,
 }
 
 /// What the service found, and with what.
@@ -80,20 +82,34 @@ struct Problem {
     title: String,
 }
 
+/// A code as the service lists it.
+#[derive(Deserialize)]
+struct Row {
+    code: String,
+    title: String,
+    billable: bool,
+}
+
+impl Row {
+    fn of(self, system: CodeSystem) -> Code {
+        Code { system, code: self.code, title: self.title, billable: self.billable }
+    }
+}
+
 impl DiagnosecodeClient {
     /// `base` is such as `http://127.0.0.1:8081`.
     pub fn new(base: &str) -> Result<Self, Error> {
-        let suggest = Url::parse(base)
-            .and_then(|url| url.join("/v1/diagnosis-codes"))
-            .map_err(|_| Error::Address {
-                url: base.to_owned(),
-            })?;
+        let address = |path| {
+            let joined = Url::parse(base).and_then(|url| url.join(path));
+            joined.map_err(|_| Error::Address { url: base.to_owned() })
+        };
+        let (suggest, codes) = (address("/v1/diagnosis-codes")?, address("/v1/codes/")?);
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .build()
             .map_err(Error::Build)?;
-        Ok(Self { http, suggest })
+        Ok(Self { http, suggest, codes })
     }
 
     /// `language` is `en`, `nl` or not known. Tries again, a few times, what may pass.
@@ -121,36 +137,54 @@ impl DiagnosecodeClient {
             .await
     }
 
-    async fn once(&self, request: &Request<'_>) -> Result<Suggested, Error> {
-        let response = self
-            .http
-            .post(self.suggest.clone())
-            .json(request)
-            .send()
-            .await
-            .map_err(|source| Error::Unreachable {
-                url: self.suggest.clone(),
-                source: source.without_url(),
-            })?;
-        let status = response.status();
-        if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-            return Err(Error::Busy { status });
+    /// The entry of a code, if the system has it.
+    pub async fn entry(&self, system: CodeSystem, code: &str) -> Result<Option<Code>, Error> {
+        let mut url = self.codes.clone();
+        let path = url.path_segments_mut().map(|mut path| {
+            path.pop_if_empty().extend([system.as_str(), code]);
+        });
+        path.map_err(|()| Error::Address { url: self.codes.to_string() })?;
+        match self.get::<Row>(url).await {
+            Ok(row) => Ok(Some(row.of(system))),
+            Err(Error::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-        if !status.is_success() {
-            let title = response
-                .json::<Problem>()
-                .await
-                .map(|problem| problem.title);
-            return Err(Error::Refused {
-                status,
-                title: title.unwrap_or_else(|_| "no reason given".to_owned()),
-            });
-        }
-        response
-            .json()
-            .await
-            .map_err(|error| Error::Answer(error.without_url()))
     }
+
+    /// Codes of ICD-10-CM whose code or terms begin with what was typed.
+    pub async fn search(&self, typed: &str, limit: usize) -> Result<Vec<Code>, Error> {
+        let mut url = self.codes.clone();
+        url.set_path(url.path().trim_end_matches('/').to_owned().as_str());
+        url.query_pairs_mut().append_pair("q", typed).append_pair("limit", &limit.to_string());
+        let rows: Vec<Row> = self.get(url).await?;
+        Ok(rows.into_iter().map(|row| row.of(CodeSystem::Icd10Cm)).collect())
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, Error> {
+        let sent = self.http.get(url).send().await;
+        read(sent.map_err(|source| self.unreachable(source))?).await
+    }
+
+    fn unreachable(&self, source: reqwest::Error) -> Error {
+        Error::Unreachable { url: self.suggest.clone(), source: source.without_url() }
+    }
+
+    async fn once(&self, request: &Request<'_>) -> Result<Suggested, Error> {
+        let sent = self.http.post(self.suggest.clone()).json(request).send().await;
+        read(sent.map_err(|source| self.unreachable(source))?).await
+    }
+}
+
+async fn read<T: serde::de::DeserializeOwned>(response: reqwest::Response) -> Result<T, Error> {
+    let status = response.status();
+    if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        return Err(Error::Busy { status });
+    }
+    if !status.is_success() {
+        let title = response.json::<Problem>().await.map(|problem| problem.title);
+        return Err(Error::Refused { status, title: title.unwrap_or_else(|_| "no reason given".to_owned()) });
+    }
+    response.json().await.map_err(|error| Error::Answer(error.without_url()))
 }
 
 #[cfg(test)]

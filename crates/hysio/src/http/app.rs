@@ -9,19 +9,18 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use hysio_clinical::ports::Coder;
 use hysio_infra::{
     blobs::Blobs,
     diagnosecode_client::DiagnosecodeClient,
     postgres::{Database, notify::Call},
     rate_limit::{Limit, LocalRateLimiter, RateLimiter, client_of},
 };
+use hysio_model::Phi;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use zeroize::Zeroizing;
 
 use super::{
     audit, codes, encounters, events, health, jobs, patients,
@@ -107,25 +106,19 @@ impl App {
         self.limits.sign_ins.check(client).await.map_err(too_many)
     }
 
-    pub async fn verify_password(&self, password: Zeroizing<String>, hash: Option<String>) -> Result<bool> {
+    pub async fn verify_password(&self, password: Phi<String>, hash: Option<String>) -> Result<bool> {
         let _permit = self.limits.hashing.acquire().await.map_err(|_| Problem::unavailable("the service is ending"))?;
-        tokio::task::spawn_blocking(move || session::password_matches(&password, hash.as_deref()))
+        tokio::task::spawn_blocking(move || session::password_matches(password.expose(), hash.as_deref()))
             .await
             .map_err(|_| Problem::unavailable("the password could not be checked"))
     }
 
-    pub async fn hash_password(&self, password: Zeroizing<String>) -> Result<String> {
+    pub async fn hash_password(&self, password: Phi<String>) -> Result<String> {
         let _permit = self.limits.hashing.acquire().await.map_err(|_| Problem::unavailable("the service is ending"))?;
-        tokio::task::spawn_blocking(move || session::hash_password(&password))
+        tokio::task::spawn_blocking(move || session::hash_password(password.expose()))
             .await
             .map_err(|_| Problem::unavailable("the password could not be hashed"))?
             .map_err(|error| Problem::invalid(error.to_string()).with("field", "password".into()))
-    }
-
-    /// The coder, as the pipeline's port.
-    #[must_use]
-    pub fn coder(&self) -> &dyn Coder {
-        &self.codes
     }
 }
 

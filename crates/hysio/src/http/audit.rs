@@ -95,10 +95,10 @@ pub async fn verification(State(app): State<App>, _auditor: Auditor) -> Result<J
     let keys = app.trail.as_ref().ok_or_else(|| Problem::unavailable("this instance has no audit key: run `hysio audit verify`"))?;
     let report = app.db.verify_audit(keys).await?;
     Ok(Json(Verification {
-        ok: report.is_sound(),
+        ok: report.is_proven(),
         entries: report.entries,
         size: report.size,
-        root: report.root.map(|root| hex::encode(root.0)),
+        root: report.root.map(|root| root.to_string()),
         checked_at: Timestamp::now(),
         findings: report.findings.iter().map(ToString::to_string).collect(),
     }))

@@ -7,7 +7,6 @@ use axum::{
 };
 use hysio_clinical::records::Code;
 use hysio_infra::diagnosecode_client::Error;
-use hysio_model::diagnosis::CodeSystem;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,8 +15,6 @@ use super::{app::App, problem::{Problem, Result}, signed_in::Clinician};
 #[derive(Deserialize, IntoParams)]
 pub struct Wanted {
     q: String,
-    #[param(inline)]
-    system: Option<CodeSystem>,
     limit: Option<usize>,
 }
 
@@ -30,12 +27,12 @@ pub struct Codes {
 #[utoipa::path(get, path = "/api/codes", params(Wanted), responses((status = 200, body = Codes)))]
 pub async fn search(State(app): State<App>, _clinician: Clinician, Query(wanted): Query<Wanted>) -> Result<Json<Codes>> {
     let limit = wanted.limit.unwrap_or(10).clamp(1, 50);
-    let codes = app.codes.search(&wanted.q, wanted.system, limit).await.map_err(coder_problem)?;
+    let codes = app.codes.search(&wanted.q, limit).await.map_err(coder_problem)?;
     Ok(Json(Codes { codes }))
 }
 
 pub(super) fn coder_problem(error: Error) -> Problem {
-    if error.is_retryable() {
+    if error.is_transient() {
         tracing::warn!(error = &error as &dyn std::error::Error, "the diagnosecode service is away");
         Problem::unavailable("the catalogue of codes is away for a moment")
     } else {

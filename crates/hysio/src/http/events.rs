@@ -90,8 +90,9 @@ impl Watch {
             if self.begun.elapsed() > LONGEST {
                 return None;
             }
+            let draining = self.app.draining.clone();
             tokio::select! {
-                () = self.app.draining.cancelled() => return None,
+                () = draining.cancelled() => return None,
                 () = self.called() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }

@@ -1,5 +1,7 @@
 //! The audio itself, for the player beside the transcript.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
@@ -32,7 +34,7 @@ pub async fn audio(State(app): State<App>, clinician: Clinician, Path(id): Path<
 }
 
 /// Reads and decrypts a recording.
-pub async fn open(blobs: &Blobs, keys: &FacilityKeys, id: RecordingId) -> Result<Zeroizing<Vec<u8>>> {
+pub async fn open(blobs: &Blobs, keys: &Arc<FacilityKeys>, id: RecordingId) -> Result<Zeroizing<Vec<u8>>> {
     let key = BlobKey { facility: keys.facility(), recording: id };
     let sealed = blobs.get(key).await?.try_fold(Vec::new(), |mut all, piece| async move {
         all.extend_from_slice(&piece);

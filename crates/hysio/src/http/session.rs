@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::LazyLock};
 
 use argon2::{
     Argon2,
-    password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _},
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use axum::{
     Json,
@@ -17,7 +17,7 @@ use hysio_infra::postgres::{
     sessions::{self, Candidate, Profile, Session},
     stages,
 };
-use hysio_model::{Facility, Role, audit::Outcome, id::UserId};
+use hysio_model::{Facility, Phi, Role, audit::Outcome, id::UserId};
 use jiff::{Timestamp, ToSpan as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -36,7 +36,8 @@ const PASSWORD_BYTES_MAX: usize = 1_000;
 #[derive(Deserialize, ToSchema)]
 pub struct SignIn {
     email: String,
-    password: Zeroizing<String>,
+    #[schema(value_type = String, format = Password)]
+    password: Phi<String>,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use axum::{
     http::StatusCode,
 };
 use bytes::Bytes;
-use futures::{TryStreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hysio_infra::{
     blobs::BlobKey,
     cipher::{BlobSealer, FacilityKeys, Place},
@@ -111,7 +111,9 @@ async fn store(app: &App, clinician: &Clinician, keys: &Arc<FacilityKeys>, mut f
     let sealed = {
         let (seen, failure) = (seen.clone(), failure.clone());
         let audio = stream::once(async { Ok(head) }).chain_file(file, failure);
-        seal(audio, BlobSealer::new(keys, &place(recording)), seen)
+        let mut header = Vec::new();
+        let sealer = BlobSealer::new(keys, &place(recording), &mut header);
+        stream::once(async { Ok(Bytes::from(header)) }).chain(seal(audio, sealer, seen))
     };
     let key = BlobKey { facility: clinician.facility, recording };
     let stored = app.blobs.put(key, sealed).await;
@@ -157,7 +159,6 @@ trait ChainFile: Sized {
 
 impl<S: futures::Stream<Item = io::Result<Bytes>> + Send> ChainFile for S {
     fn chain_file(self, file: Field<'_>, failure: Arc<Mutex<Option<Problem>>>) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
-        use futures::StreamExt as _;
         self.chain(file.map_err(move |error| {
             *failure.lock().expect("not poisoned") = Some(broken(error));
             io::ErrorKind::UnexpectedEof.into()

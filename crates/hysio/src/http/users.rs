@@ -12,7 +12,7 @@ use hysio_infra::postgres::{
     users::{self as store, Change, User},
 };
 use hysio_model::{
-    Role, Specialty,
+    Phi, Role, Specialty,
     id::{FacilityId, UserId},
     transcript::Language,
 };
@@ -20,7 +20,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use zeroize::Zeroizing;
 
 use super::{
     app::App,
@@ -52,8 +51,8 @@ pub struct UserView {
 pub struct AddUser {
     email: String,
     name: String,
-    #[schema(value_type = String)]
-    password: Zeroizing<String>,
+    #[schema(value_type = String, format = Password)]
+    password: Phi<String>,
     /// clinician or facility_admin.
     role: Role,
     specialty: Option<Specialty>,
@@ -63,8 +62,8 @@ pub struct AddUser {
 #[derive(Deserialize, ToSchema)]
 pub struct ChangeUser {
     disabled: Option<bool>,
-    #[schema(value_type = Option<String>)]
-    password: Option<Zeroizing<String>>,
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<Phi<String>>,
     unlock: Option<bool>,
 }
 

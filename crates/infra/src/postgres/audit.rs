@@ -9,7 +9,7 @@ use hysio_model::{
 use jiff::Timestamp;
 use postgres_types::ToSql;
 use serde_json::Value;
-use tokio_postgres::Row;
+use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::{Database, Error, Result};
@@ -124,26 +124,33 @@ impl Database {
 
     /// Proves the whole trail as it is stored.
     pub async fn verify_audit(&self, keys: &VerifyingKeys) -> Result<Report> {
-        let mut verifier = Verifier::new(keys).with_waiting_bound(Timestamp::now(), WAITING_BOUND);
-        self.read_trail(|item| {
-            match item {
-                Item::Entry(entry) => verifier.entry(&entry),
-                Item::Checkpoint(checkpoint) => verifier.checkpoint(&checkpoint),
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(verifier.finish())
+        verify(&**self.client().await?, Verifier::new(keys)).await
     }
+}
 
-    /// Reads the whole trail in its order, each checkpoint after the entries it covers, page by page, in one snapshot.
-    pub async fn read_trail(&self, mut each: impl FnMut(Item) -> Result<()> + Send) -> Result<()> {
-        let client = self.client().await?;
-        client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let read = read(&client, &mut each).await;
-        client.batch_execute("COMMIT").await?;
-        read
-    }
+/// Feeds the whole trail to a verifier.
+pub async fn verify(client: &Client, verifier: Verifier<'_>) -> Result<Report> {
+    let mut verifier = verifier.with_waiting_bound(Timestamp::now(), WAITING_BOUND);
+    read_trail(client, |item| {
+        match item {
+            Item::Entry(entry) => verifier.entry(&entry),
+            Item::Checkpoint(checkpoint) => verifier.checkpoint(&checkpoint),
+        }
+        Ok::<_, Error>(())
+    })
+    .await?;
+    Ok(verifier.finish())
+}
+
+/// Reads the whole trail in its order, each checkpoint after the entries it covers, page by page, in one snapshot.
+pub async fn read_trail<E: From<Error> + Send>(
+    client: &Client,
+    mut each: impl FnMut(Item) -> std::result::Result<(), E> + Send,
+) -> std::result::Result<(), E> {
+    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(Error::from)?;
+    let read = read(client, &mut each).await;
+    client.batch_execute("COMMIT").await.map_err(Error::from)?;
+    read
 }
 
 /// What a trail consists of.
@@ -152,13 +159,13 @@ pub enum Item {
     Checkpoint(StoredCheckpoint),
 }
 
-async fn read(client: &tokio_postgres::Client, each: &mut (impl FnMut(Item) -> Result<()> + Send)) -> Result<()> {
-    let rows = client.query("SELECT size, note, frontier FROM audit_checkpoints ORDER BY size", &[]).await?;
+async fn read<E: From<Error>>(client: &Client, each: &mut (impl FnMut(Item) -> std::result::Result<(), E> + Send)) -> std::result::Result<(), E> {
+    let rows = client.query("SELECT size, note, frontier FROM audit_checkpoints ORDER BY size", &[]).await.map_err(Error::from)?;
     let mut checkpoints = rows.iter().map(checkpoint).collect::<Result<Vec<_>>>()?.into_iter().peekable();
     let sql = format!("SELECT {COLUMNS} FROM audit_entries WHERE leaf_index > $1 ORDER BY leaf_index LIMIT $2");
     let mut last = -1_i64;
     loop {
-        let rows = client.query(&sql, &[&last, &PAGE]).await?;
+        let rows = client.query(&sql, &[&last, &PAGE]).await.map_err(Error::from)?;
         for row in &rows {
             last = row.get("leaf_index");
             while let Some(due) = checkpoints.next_if(|checkpoint| index(checkpoint.size) <= last) {
@@ -174,7 +181,7 @@ async fn read(client: &tokio_postgres::Client, each: &mut (impl FnMut(Item) -> R
         each(Item::Checkpoint(due))?;
     }
     let waiting = format!("SELECT {COLUMNS} FROM audit_entries WHERE leaf_index IS NULL ORDER BY recorded_at");
-    for row in &client.query(&waiting, &[]).await? {
+    for row in &client.query(&waiting, &[]).await.map_err(Error::from)? {
         each(Item::Entry(entry(row)?))?;
     }
     Ok(())
