@@ -13,6 +13,8 @@ use hysio_infra::audit::{
     Entry, ExportCheck, Report, VerifyingKeys, for_each_entry, verify_export,
 };
 
+/// What names this trail in its keys and checkpoints.
+pub const ORIGIN: &str = "hysio/audit";
 /// An entry gets its place within seconds; after this long, something is wrong.
 pub const WAITING_BOUND: Duration = Duration::from_secs(10 * 60);
 
