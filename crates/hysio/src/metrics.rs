@@ -134,25 +134,25 @@ impl Metrics {
     fn start_at_zero(&self) {
         for query_type in PATIENT_QUERY_TYPES {
             for result_status in ["success", "not_found"] {
-                self.patient_queries.get_or_create(&PatientQuery { query_type, result_status });
+                drop(self.patient_queries.get_or_create(&PatientQuery { query_type, result_status }));
             }
         }
         for queue in QueueName::ALL.map(QueueName::as_str) {
             for state in QUEUE_STATES {
-                self.depth.get_or_create(&Queue { queue, state });
-                self.oldest.get_or_create(&Queue { queue, state });
+                drop(self.depth.get_or_create(&Queue { queue, state }));
+                drop(self.oldest.get_or_create(&Queue { queue, state }));
             }
             for outcome in ["done", "retry", "dead", "lost"] {
-                self.jobs.get_or_create(&JobEnd { queue, outcome });
+                drop(self.jobs.get_or_create(&JobEnd { queue, outcome }));
             }
         }
         for language in ["en", "nl"] {
-            self.transcription.get_or_create(&Heard { language, specialty: "unknown" });
+            drop(self.transcription.get_or_create(&Heard { language, specialty: "unknown" }));
         }
-        self.sessions.get_or_create(&Sessions { facility: "none".into(), role: "operator".into() });
-        self.pool_usage.get_or_create(&DbPool { pool_name: "primary", database: "hysio" });
-        self.db_queries.get_or_create(&DbQuery { query_type: "transaction", table: "patient_records" });
-        self.accuracy.get_or_create(&Coded { specialty: "unknown".into(), model_version: "none".into() });
+        drop(self.sessions.get_or_create(&Sessions { facility: "none".into(), role: "operator".into() }));
+        drop(self.pool_usage.get_or_create(&DbPool { pool_name: "primary", database: "hysio" }));
+        drop(self.db_queries.get_or_create(&DbQuery { query_type: "transaction", table: "patient_records" }));
+        drop(self.accuracy.get_or_create(&Coded { specialty: "unknown".into(), model_version: "none".into() }));
     }
 
     /// The exposition format that Prometheus reads.

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     app::App,
     problem::{Problem, Result},
-    signed_in::Auditor,
+    signed_in::{Auditor, SignedIn},
 };
 
 const PAGE: i64 = 100;
@@ -77,12 +77,13 @@ impl From<Entry> for EntryView {
 
 /// The trail, newest first.
 #[utoipa::path(get, path = "/api/audit", params(Wanted), responses((status = 200, body = Trail)))]
-pub async fn list(State(app): State<App>, _auditor: Auditor, Query(wanted): Query<Wanted>) -> Result<Json<Trail>> {
+pub async fn list(State(app): State<App>, Auditor(who): Auditor, Query(wanted): Query<Wanted>) -> Result<Json<Trail>> {
     let before = match wanted.cursor.as_deref() {
         None | Some("") => None,
         Some(text) => Some(text.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid-cursor", "the cursor is not one that a page ended with"))?),
     };
     let entries = app.db.audit_page(before, PAGE).await?;
+    note(&app, &who, "audit.read").await?;
     let last = entries.last().and_then(|entry| entry.leaf).map(|leaf| leaf.index);
     let more = i64::try_from(entries.len()).unwrap_or(i64::MAX) == PAGE;
     let next_cursor = last.filter(|index| more && *index > 0).map(|index| index.to_string());
@@ -91,9 +92,10 @@ pub async fn list(State(app): State<App>, _auditor: Auditor, Query(wanted): Quer
 
 /// Proves the whole trail now.
 #[utoipa::path(get, path = "/api/audit/verification", responses((status = 200, body = Verification)))]
-pub async fn verification(State(app): State<App>, _auditor: Auditor) -> Result<Json<Verification>> {
+pub async fn verification(State(app): State<App>, Auditor(who): Auditor) -> Result<Json<Verification>> {
     let keys = app.trail.as_ref().ok_or_else(|| Problem::unavailable("this instance has no audit key: run `hysio audit verify`"))?;
     let report = app.db.verify_audit(keys).await?;
+    note(&app, &who, "audit.verify").await?;
     Ok(Json(Verification {
         ok: report.is_proven(),
         entries: report.entries,
@@ -102,4 +104,10 @@ pub async fn verification(State(app): State<App>, _auditor: Auditor) -> Result<J
         checked_at: Timestamp::now(),
         findings: report.findings.iter().map(ToString::to_string).collect(),
     }))
+}
+
+/// Reading the trail is itself an entry of it.
+async fn note(app: &App, who: &SignedIn, action: &str) -> Result<()> {
+    let tx = app.db.platform_tx().await?;
+    Ok(tx.commit(&[who.audit(action, ("audit", "trail".to_owned()), serde_json::json!({}))]).await?)
 }
