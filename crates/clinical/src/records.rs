@@ -295,8 +295,12 @@ impl Record {
 /// The codes that the clinician has accepted.
 #[must_use]
 pub fn accepted(suggestions: &[Suggested]) -> Vec<Code> {
-    let accepted = suggestions.iter().filter(|suggested| suggested.decision == Decision::Accepted);
-    accepted.map(|suggested| Code::from(&suggested.suggestion)).collect()
+    let accepted = suggestions
+        .iter()
+        .filter(|suggested| suggested.decision == Decision::Accepted);
+    accepted
+        .map(|suggested| Code::from(&suggested.suggestion))
+        .collect()
 }
 
 /// Why a change to a record is refused.

@@ -26,11 +26,19 @@ impl History {
     /// The process ended although nobody asked it to, after running for `ran`.
     #[must_use]
     pub fn ended(self, ran: Duration) -> (Self, Next) {
-        let failures = if ran >= WELL_AFTER { 1 } else { self.failures + 1 };
+        let failures = if ran >= WELL_AFTER {
+            1
+        } else {
+            self.failures + 1
+        };
         let next = if failures > FAILURES_MAX {
             Next::GiveUp
         } else {
-            Next::StartAfter(FIRST_WAIT.saturating_mul(2_u32.pow(failures - 1)).min(LONGEST_WAIT))
+            Next::StartAfter(
+                FIRST_WAIT
+                    .saturating_mul(2_u32.pow(failures - 1))
+                    .min(LONGEST_WAIT),
+            )
         };
         (Self { failures }, next)
     }
@@ -58,7 +66,9 @@ mod tests {
         let mut last = Duration::ZERO;
         for _ in 0..FAILURES_MAX {
             let (after, next) = history.ended(AT_ONCE);
-            let Next::StartAfter(wait) = next else { panic!("given up too early") };
+            let Next::StartAfter(wait) = next else {
+                panic!("given up too early")
+            };
             assert!(wait >= last && wait <= LONGEST_WAIT);
             (history, last) = (after, wait);
         }

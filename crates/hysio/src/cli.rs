@@ -4,7 +4,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{app, audit, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi, transcribe, transcription, up, user, worker};
+use crate::commands::{
+    app, audit, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi, transcribe,
+    transcription, up, user, worker,
+};
 
 /// Clinical documentation: dictation in, coded record out.
 #[derive(Debug, Parser)]

@@ -70,29 +70,44 @@ pub struct Paths {
 
 impl Default for Paths {
     fn default() -> Self {
-        Self { install: "vendor".into(), data: ".hysio".into(), master_key: None, audit_key: None, catalogue: None, models: None }
+        Self {
+            install: "vendor".into(),
+            data: ".hysio".into(),
+            master_key: None,
+            audit_key: None,
+            catalogue: None,
+            models: None,
+        }
     }
 }
 
 impl Paths {
     #[must_use]
     pub fn master_key(&self) -> PathBuf {
-        self.master_key.clone().unwrap_or_else(|| self.data.join("keys/master.key"))
+        self.master_key
+            .clone()
+            .unwrap_or_else(|| self.data.join("keys/master.key"))
     }
 
     #[must_use]
     pub fn audit_key(&self) -> PathBuf {
-        self.audit_key.clone().unwrap_or_else(|| self.data.join("keys/audit.key"))
+        self.audit_key
+            .clone()
+            .unwrap_or_else(|| self.data.join("keys/audit.key"))
     }
 
     #[must_use]
     pub fn catalogue(&self) -> PathBuf {
-        self.catalogue.clone().unwrap_or_else(|| self.install.join("catalogue/hysio.catalogue"))
+        self.catalogue
+            .clone()
+            .unwrap_or_else(|| self.install.join("catalogue/hysio.catalogue"))
     }
 
     #[must_use]
     pub fn models(&self) -> PathBuf {
-        self.models.clone().unwrap_or_else(|| self.install.join("speech"))
+        self.models
+            .clone()
+            .unwrap_or_else(|| self.install.join("speech"))
     }
 
     #[must_use]
@@ -114,7 +129,11 @@ pub struct Database {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { url: None, owner_url: None, pool_size: 20 }
+        Self {
+            url: None,
+            owner_url: None,
+            pool_size: 20,
+        }
     }
 }
 
@@ -169,7 +188,12 @@ pub struct Session {
 
 impl Default for Session {
     fn default() -> Self {
-        Self { idle_minutes: 15, lifetime_hours: 12, lock_after: 5, lock_minutes: 15 }
+        Self {
+            idle_minutes: 15,
+            lifetime_hours: 12,
+            lock_after: 5,
+            lock_minutes: 15,
+        }
     }
 }
 
@@ -201,7 +225,13 @@ pub struct Transcription {
 
 impl Default for Transcription {
     fn default() -> Self {
-        Self { engine: None, model: "auto".into(), model_workers: 0, queue_workers: 8, timeout_seconds: 1_800 }
+        Self {
+            engine: None,
+            model: "auto".into(),
+            model_workers: 0,
+            queue_workers: 8,
+            timeout_seconds: 1_800,
+        }
     }
 }
 
@@ -218,7 +248,11 @@ pub struct Diagnosecode {
 
 impl Default for Diagnosecode {
     fn default() -> Self {
-        Self { url: None, inference_workers: 0, model_cache_size: "64MB".into() }
+        Self {
+            url: None,
+            inference_workers: 0,
+            model_cache_size: "64MB".into(),
+        }
     }
 }
 
@@ -237,7 +271,12 @@ pub struct Worker {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { concurrency: 4, queues: QueueName::ALL.to_vec(), lease_seconds: 30, drain_seconds: 25 }
+        Self {
+            concurrency: 4,
+            queues: QueueName::ALL.to_vec(),
+            lease_seconds: 30,
+            drain_seconds: 25,
+        }
     }
 }
 
@@ -267,36 +306,65 @@ impl Config {
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path).with_context(|| format!("the configuration {} cannot be read", path.display()))?;
-            figment = figment.merge(Serialized::globals(parse(&text).with_context(|| format!("in {}", path.display()))?));
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
+            figment = figment.merge(Serialized::globals(
+                parse(&text).with_context(|| format!("in {}", path.display()))?,
+            ));
         }
         // Read through figment, so that the environment is touched here and nowhere else.
         for (name, key) in SEED_NAMES {
-            let value: Option<String> = Figment::from(Env::raw().only(&[name])).extract_inner(&name.to_lowercase()).ok().or_else(|| {
-                Figment::from(Env::raw().only(&[name])).extract_inner::<u64>(&name.to_lowercase()).ok().map(|n| n.to_string())
-            });
+            let value: Option<String> = Figment::from(Env::raw().only(&[name]))
+                .extract_inner(&name.to_lowercase())
+                .ok()
+                .or_else(|| {
+                    Figment::from(Env::raw().only(&[name]))
+                        .extract_inner::<u64>(&name.to_lowercase())
+                        .ok()
+                        .map(|n| n.to_string())
+                });
             if let Some(value) = value {
                 figment = figment.merge(seed_value(name, key, &value)?);
             }
         }
         figment = figment.merge(Env::prefixed("HYSIO__").ignore(&["config"]).split("__"));
-        let config: Self = figment.extract().map_err(|error| anyhow::anyhow!("the configuration has a mistake: {error}"))?;
+        let config: Self = figment
+            .extract()
+            .map_err(|error| anyhow::anyhow!("the configuration has a mistake: {error}"))?;
         config.check()?;
         Ok(config)
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        anyhow::ensure!(self.database.pool_size > 0, "database.pool_size (DATABASE_POOL_SIZE) must be at least 1");
-        anyhow::ensure!(self.worker.concurrency > 0, "worker.concurrency (WORKER_CONCURRENCY) must be at least 1");
-        anyhow::ensure!(!self.worker.queues.is_empty(), "worker.queues (QUEUE_NAMES) must name at least one queue");
-        anyhow::ensure!(self.worker.lease_seconds >= 5, "worker.lease_seconds must be at least 5");
-        anyhow::ensure!(self.http.rate_per_second > 0 && self.http.rate_burst > 0, "http.rate_per_second and http.rate_burst must be at least 1");
+        anyhow::ensure!(
+            self.database.pool_size > 0,
+            "database.pool_size (DATABASE_POOL_SIZE) must be at least 1"
+        );
+        anyhow::ensure!(
+            self.worker.concurrency > 0,
+            "worker.concurrency (WORKER_CONCURRENCY) must be at least 1"
+        );
+        anyhow::ensure!(
+            !self.worker.queues.is_empty(),
+            "worker.queues (QUEUE_NAMES) must name at least one queue"
+        );
+        anyhow::ensure!(
+            self.worker.lease_seconds >= 5,
+            "worker.lease_seconds must be at least 5"
+        );
+        anyhow::ensure!(
+            self.http.rate_per_second > 0 && self.http.rate_burst > 0,
+            "http.rate_per_second and http.rate_burst must be at least 1"
+        );
         Ok(())
     }
 }
 
 fn parse(text: &str) -> anyhow::Result<Config> {
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+    if text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
         return Ok(Config::default());
     }
     serde_saphyr::from_str(text).map_err(|error| anyhow::anyhow!("{error}"))
@@ -309,7 +377,10 @@ fn seed_value(name: &str, key: &str, value: &str) -> anyhow::Result<Figment> {
             serde_json::to_value(queues.map_err(|error| anyhow::anyhow!("{name}: {error}"))?)?
         }
         "diagnosecode.model_cache_size" => value.into(),
-        _ => value.parse::<u64>().with_context(|| format!("{name} is {value:?} and must be a whole number"))?.into(),
+        _ => value
+            .parse::<u64>()
+            .with_context(|| format!("{name} is {value:?} and must be a whole number"))?
+            .into(),
     };
     Ok(Figment::from(Serialized::default(key, json)))
 }
@@ -328,20 +399,29 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_refused_by_name() {
-        let error = parse("http:\n  prot: 1\n").expect_err("refused").to_string();
+        let error = parse("http:\n  prot: 1\n")
+            .expect_err("refused")
+            .to_string();
         assert!(error.contains("prot"), "{error}");
     }
 
     #[test]
     fn the_seeds_queue_names_are_understood_and_a_wrong_one_is_named() {
         assert!(seed_value("QUEUE_NAMES", "worker.queues", "transcription,email").is_ok());
-        let error = seed_value("QUEUE_NAMES", "worker.queues", "transcription,fax").expect_err("refused");
+        let error =
+            seed_value("QUEUE_NAMES", "worker.queues", "transcription,fax").expect_err("refused");
         assert!(error.to_string().contains("fax"), "{error}");
     }
 
     #[test]
     fn a_secret_is_not_printed() {
-        let config = Config { database: Database { url: Some(Secret::new("postgres://u:pw@h")), ..Default::default() }, ..Default::default() };
+        let config = Config {
+            database: Database {
+                url: Some(Secret::new("postgres://u:pw@h")),
+                ..Default::default()
+            },
+            ..Default::default()
+        };
         assert!(!format!("{config:?}").contains("pw"));
     }
 }

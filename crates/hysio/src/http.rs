@@ -17,8 +17,8 @@ mod session;
 mod signed_in;
 mod suggestions;
 pub mod transcription;
+pub mod ui;
 mod upload;
 mod users;
-pub mod ui;
 
 pub use session::hash_password;

@@ -20,7 +20,12 @@ const TIDY_EVERY: Duration = Duration::from_secs(3_600);
 const ORPHAN_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 /// Goes on until `stop`; the trail is put in order once more then.
-pub async fn run(db: Database, keys: Option<Arc<SigningKeys>>, blobs: Option<Blobs>, stop: CancellationToken) {
+pub async fn run(
+    db: Database,
+    keys: Option<Arc<SigningKeys>>,
+    blobs: Option<Blobs>,
+    stop: CancellationToken,
+) {
     let mut sequence = interval(SEQUENCE_EVERY);
     let mut sweep = interval(SWEEP_EVERY);
     let mut tidy = interval(TIDY_EVERY);
@@ -49,7 +54,10 @@ async fn sequence_trail(db: &Database, keys: Option<&SigningKeys>) {
             Ok(0) => return,
             Ok(entries) => tracing::debug!(entries, "the audit trail was signed"),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the audit trail could not be put in order");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the audit trail could not be put in order"
+                );
                 return;
             }
         }
@@ -58,7 +66,10 @@ async fn sequence_trail(db: &Database, keys: Option<&SigningKeys>) {
 
 async fn tidy_up(db: &Database, blobs: Option<&Blobs>) {
     if let Err(error) = db.sweep_sessions().await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "sessions could not be tidied up");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "sessions could not be tidied up"
+        );
     }
     if let Some(blobs) = blobs
         && let Err(error) = sweep_orphans(db, blobs).await
@@ -77,7 +88,10 @@ async fn sweep_orphans(db: &Database, blobs: &Blobs) -> anyhow::Result<()> {
             continue;
         }
         let tx = db.tx(info.key.facility).await?;
-        if encounters::recording(&tx, info.key.recording).await?.is_none() {
+        if encounters::recording(&tx, info.key.recording)
+            .await?
+            .is_none()
+        {
             blobs.delete(info.key).await?;
             tracing::info!(recording = %info.key.recording, "an abandoned upload was deleted");
         }

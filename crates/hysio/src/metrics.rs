@@ -83,7 +83,14 @@ pub struct Metrics {
     job_seconds: Family<JobEnd, Histogram>,
 }
 
-const PATIENT_QUERY_TYPES: [&str; 6] = ["patient", "patient_list", "encounter", "encounter_list", "record", "recording"];
+const PATIENT_QUERY_TYPES: [&str; 6] = [
+    "patient",
+    "patient_list",
+    "encounter",
+    "encounter_list",
+    "record",
+    "recording",
+];
 pub const QUEUE_STATES: [&str; 3] = ["ready", "leased", "dead"];
 
 impl Metrics {
@@ -94,7 +101,9 @@ impl Metrics {
         let query_histogram = || Histogram::new(names::QUERY_BUCKETS);
         let metrics = Self {
             sessions: Family::default(),
-            transcription: Family::new_with_constructor(|| Histogram::new(names::TRANSCRIPTION_BUCKETS)),
+            transcription: Family::new_with_constructor(|| {
+                Histogram::new(names::TRANSCRIPTION_BUCKETS)
+            }),
             accuracy: Family::default(),
             patient_queries: Family::default(),
             pool_usage: Family::default(),
@@ -103,38 +112,82 @@ impl Metrics {
             oldest: Family::default(),
             requests: Family::new_with_constructor(query_histogram),
             jobs: Family::default(),
-            job_seconds: Family::new_with_constructor(|| Histogram::new(names::TRANSCRIPTION_BUCKETS)),
+            job_seconds: Family::new_with_constructor(|| {
+                Histogram::new(names::TRANSCRIPTION_BUCKETS)
+            }),
             registry: Arc::default(),
         };
         metrics.register(&mut registry);
         metrics.start_at_zero();
-        Self { registry: Arc::new(registry), ..metrics }
+        Self {
+            registry: Arc::new(registry),
+            ..metrics
+        }
     }
 
     fn register(&self, registry: &mut Registry) {
         // The encoder adds `_total` to counters by itself.
         let counter = |name: &'static str| name.trim_end_matches("_total");
-        registry.register(names::ACTIVE_HEALTHCARE_SESSIONS, "Number of active healthcare professional sessions", self.sessions.clone());
-        registry.register(names::TRANSCRIPTION_DURATION_SECONDS, "Duration of medical transcription processing", self.transcription.clone());
+        registry.register(
+            names::ACTIVE_HEALTHCARE_SESSIONS,
+            "Number of active healthcare professional sessions",
+            self.sessions.clone(),
+        );
+        registry.register(
+            names::TRANSCRIPTION_DURATION_SECONDS,
+            "Duration of medical transcription processing",
+            self.transcription.clone(),
+        );
         registry.register(
             names::DIAGNOSIS_CODE_ACCURACY,
             "Share of the suggested codes that clinicians decided on and accepted",
             self.accuracy.clone(),
         );
-        registry.register(counter(names::PATIENT_DATA_QUERIES_TOTAL), "Patient data queries", self.patient_queries.clone());
-        registry.register(names::DB_CONNECTION_POOL_USAGE, "Database connection pool usage in percent", self.pool_usage.clone());
-        registry.register(names::DB_QUERY_DURATION_SECONDS, "Database query execution time", self.db_queries.clone());
+        registry.register(
+            counter(names::PATIENT_DATA_QUERIES_TOTAL),
+            "Patient data queries",
+            self.patient_queries.clone(),
+        );
+        registry.register(
+            names::DB_CONNECTION_POOL_USAGE,
+            "Database connection pool usage in percent",
+            self.pool_usage.clone(),
+        );
+        registry.register(
+            names::DB_QUERY_DURATION_SECONDS,
+            "Database query execution time",
+            self.db_queries.clone(),
+        );
         registry.register(names::QUEUE_DEPTH, "Jobs in a queue", self.depth.clone());
-        registry.register(names::QUEUE_OLDEST_SECONDS, "Age of the oldest job of a queue", self.oldest.clone());
-        registry.register(names::HTTP_REQUEST_DURATION_SECONDS, "Time to answer a request", self.requests.clone());
-        registry.register(counter(names::JOBS_TOTAL), "Jobs that ended", self.jobs.clone());
-        registry.register(names::JOB_DURATION_SECONDS, "Time from taking a job to its end", self.job_seconds.clone());
+        registry.register(
+            names::QUEUE_OLDEST_SECONDS,
+            "Age of the oldest job of a queue",
+            self.oldest.clone(),
+        );
+        registry.register(
+            names::HTTP_REQUEST_DURATION_SECONDS,
+            "Time to answer a request",
+            self.requests.clone(),
+        );
+        registry.register(
+            counter(names::JOBS_TOTAL),
+            "Jobs that ended",
+            self.jobs.clone(),
+        );
+        registry.register(
+            names::JOB_DURATION_SECONDS,
+            "Time from taking a job to its end",
+            self.job_seconds.clone(),
+        );
     }
 
     fn start_at_zero(&self) {
         for query_type in PATIENT_QUERY_TYPES {
             for result_status in ["success", "not_found"] {
-                drop(self.patient_queries.get_or_create(&PatientQuery { query_type, result_status }));
+                drop(self.patient_queries.get_or_create(&PatientQuery {
+                    query_type,
+                    result_status,
+                }));
             }
         }
         for queue in QueueName::ALL.map(QueueName::as_str) {
@@ -147,12 +200,27 @@ impl Metrics {
             }
         }
         for language in ["en", "nl"] {
-            drop(self.transcription.get_or_create(&Heard { language, specialty: "unknown" }));
+            drop(self.transcription.get_or_create(&Heard {
+                language,
+                specialty: "unknown",
+            }));
         }
-        drop(self.sessions.get_or_create(&Sessions { facility: "none".into(), role: "operator".into() }));
-        drop(self.pool_usage.get_or_create(&DbPool { pool_name: "primary", database: "hysio" }));
-        drop(self.db_queries.get_or_create(&DbQuery { query_type: "transaction", table: "patient_records" }));
-        drop(self.accuracy.get_or_create(&Coded { specialty: "unknown".into(), model_version: "none".into() }));
+        drop(self.sessions.get_or_create(&Sessions {
+            facility: "none".into(),
+            role: "operator".into(),
+        }));
+        drop(self.pool_usage.get_or_create(&DbPool {
+            pool_name: "primary",
+            database: "hysio",
+        }));
+        drop(self.db_queries.get_or_create(&DbQuery {
+            query_type: "transaction",
+            table: "patient_records",
+        }));
+        drop(self.accuracy.get_or_create(&Coded {
+            specialty: "unknown".into(),
+            model_version: "none".into(),
+        }));
     }
 
     /// The exposition format that Prometheus reads.
@@ -163,39 +231,75 @@ impl Metrics {
         out
     }
 
-    pub fn transcribed(&self, language: &'static str, specialty: Option<Specialty>, took: Duration) {
+    pub fn transcribed(
+        &self,
+        language: &'static str,
+        specialty: Option<Specialty>,
+        took: Duration,
+    ) {
         let specialty = specialty.map_or("unknown", Specialty::as_str);
-        self.transcription.get_or_create(&Heard { language, specialty }).observe(took.as_secs_f64());
+        self.transcription
+            .get_or_create(&Heard {
+                language,
+                specialty,
+            })
+            .observe(took.as_secs_f64());
     }
 
     pub fn patient_query(&self, query_type: &'static str, found: bool) {
         let result_status = if found { "success" } else { "not_found" };
-        self.patient_queries.get_or_create(&PatientQuery { query_type, result_status }).inc();
+        self.patient_queries
+            .get_or_create(&PatientQuery {
+                query_type,
+                result_status,
+            })
+            .inc();
     }
 
     /// One database transaction of a request or job.
     pub fn db_query(&self, query_type: &'static str, table: &'static str, took: Duration) {
-        self.db_queries.get_or_create(&DbQuery { query_type, table }).observe(took.as_secs_f64());
+        self.db_queries
+            .get_or_create(&DbQuery { query_type, table })
+            .observe(took.as_secs_f64());
     }
 
     pub fn pool_usage(&self, used: usize, size: usize) {
         let percent = 100.0 * count(used) / count(size.max(1));
-        self.pool_usage.get_or_create(&DbPool { pool_name: "primary", database: "hysio" }).set(percent);
+        self.pool_usage
+            .get_or_create(&DbPool {
+                pool_name: "primary",
+                database: "hysio",
+            })
+            .set(percent);
     }
 
     pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
-        let labels = Request { method: method.to_owned(), route: route.to_owned(), status };
-        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+        let labels = Request {
+            method: method.to_owned(),
+            route: route.to_owned(),
+            status,
+        };
+        self.requests
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     pub fn job(&self, queue: QueueName, outcome: &'static str, took: Duration) {
-        let labels = JobEnd { queue: queue.as_str(), outcome };
+        let labels = JobEnd {
+            queue: queue.as_str(),
+            outcome,
+        };
         self.jobs.get_or_create(&labels).inc();
-        self.job_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+        self.job_seconds
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     pub fn queue(&self, queue: QueueName, state: &'static str, jobs: i64, oldest_seconds: f64) {
-        let labels = Queue { queue: queue.as_str(), state };
+        let labels = Queue {
+            queue: queue.as_str(),
+            state,
+        };
         self.depth.get_or_create(&labels).set(jobs);
         self.oldest.get_or_create(&labels).set(oldest_seconds);
     }
@@ -204,15 +308,27 @@ impl Metrics {
     pub fn sessions(&self, active: &[hysio_infra::postgres::statistics::ActiveSessions]) {
         self.sessions.clear();
         for group in active {
-            let facility = group.facility.map_or_else(|| "none".to_owned(), |id| id.to_string());
-            self.sessions.get_or_create(&Sessions { facility, role: group.role.clone() }).set(group.sessions);
+            let facility = group
+                .facility
+                .map_or_else(|| "none".to_owned(), |id| id.to_string());
+            self.sessions
+                .get_or_create(&Sessions {
+                    facility,
+                    role: group.role.clone(),
+                })
+                .set(group.sessions);
         }
     }
 
     pub fn accuracy(&self, specialty: &str, model: &str, accepted: i64, rejected: i64) {
-        let labels = Coded { specialty: specialty.to_owned(), model_version: model.to_owned() };
+        let labels = Coded {
+            specialty: specialty.to_owned(),
+            model_version: model.to_owned(),
+        };
         let decided = (accepted + rejected).max(1);
-        self.accuracy.get_or_create(&labels).set(share(accepted, decided));
+        self.accuracy
+            .get_or_create(&labels)
+            .set(share(accepted, decided));
     }
 }
 
@@ -222,12 +338,18 @@ impl Default for Metrics {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of connections and decisions are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of connections and decisions are far below 2^52"
+)]
 fn share(part: i64, whole: i64) -> f64 {
     part as f64 / whole as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of connections are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of connections are far below 2^52"
+)]
 fn count(n: usize) -> f64 {
     n as f64
 }
@@ -248,7 +370,11 @@ mod tests {
             names::DB_QUERY_DURATION_SECONDS,
             names::QUEUE_DEPTH,
         ] {
-            assert!(text.lines().any(|line| line.starts_with(name) && line.contains('{')), "{name} is missing:\n{text}");
+            assert!(
+                text.lines()
+                    .any(|line| line.starts_with(name) && line.contains('{')),
+                "{name} is missing:\n{text}"
+            );
         }
     }
 

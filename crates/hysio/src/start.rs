@@ -40,13 +40,23 @@ pub struct Role {
 }
 
 /// Runs one role until it ends.
-pub fn run<F: Future<Output = anyhow::Result<()>>>(argument: &ConfigArgument, role: impl FnOnce(Role) -> F) -> anyhow::Result<()> {
+pub fn run<F: Future<Output = anyhow::Result<()>>>(
+    argument: &ConfigArgument,
+    role: impl FnOnce(Role) -> F,
+) -> anyhow::Result<()> {
     let config = argument.load()?;
     telemetry::install();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(async {
         let lifecycle = Lifecycle::following_signals()?;
-        role(Role { config: Arc::new(config), lifecycle, metrics: Metrics::new() }).await
+        role(Role {
+            config: Arc::new(config),
+            lifecycle,
+            metrics: Metrics::new(),
+        })
+        .await
     });
     // Blocking work that is still going on is of no use any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -55,7 +65,10 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(argument: &ConfigArgument, ro
 
 /// Connects with the services' role, and proves that schema and master key are the right ones.
 pub async fn connect(config: &Config) -> anyhow::Result<Database> {
-    let settings = Settings { config: database_config(config)?, pool_size: config.database.pool_size };
+    let settings = Settings {
+        config: database_config(config)?,
+        pool_size: config.database.pool_size,
+    };
     let deadline = tokio::time::Instant::now() + WAIT_FOR_DATABASE;
     loop {
         match connect_once(config, &settings).await {
@@ -77,7 +90,10 @@ async fn connect_once(config: &Config, settings: &Settings) -> anyhow::Result<Da
 }
 
 fn is_passing(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref::<postgres::Error>(), Some(postgres::Error::Unavailable(_)))
+    matches!(
+        error.downcast_ref::<postgres::Error>(),
+        Some(postgres::Error::Unavailable(_))
+    )
 }
 
 /// The configured database, or the one that `hysio up` runs in this data directory.
@@ -93,7 +109,9 @@ pub fn owner_config(config: &Config) -> anyhow::Result<tokio_postgres::Config> {
     match (&config.database.owner_url, &config.database.url) {
         (Some(url), _) => parse(url.expose(), "database.owner_url"),
         (None, None) => embedded(config, Login::Owner),
-        (None, Some(_)) => anyhow::bail!("the schema's owner is not configured: set database.owner_url (HYSIO__DATABASE__OWNER_URL)"),
+        (None, Some(_)) => anyhow::bail!(
+            "the schema's owner is not configured: set database.owner_url (HYSIO__DATABASE__OWNER_URL)"
+        ),
     }
 }
 
@@ -109,7 +127,11 @@ fn embedded(config: &Config, login: Login) -> anyhow::Result<tokio_postgres::Con
 
 fn parse(url: &str, key: &str) -> anyhow::Result<tokio_postgres::Config> {
     // The parser's message can quote the address, and with it a password.
-    url.parse().map_err(|_| anyhow::anyhow!("{key} is no PostgreSQL address: write postgres://user:password@host/database"))
+    url.parse().map_err(|_| {
+        anyhow::anyhow!(
+            "{key} is no PostgreSQL address: write postgres://user:password@host/database"
+        )
+    })
 }
 
 /// The keys that sign the audit trail.
@@ -118,14 +140,19 @@ pub fn audit_keys(config: &Config) -> anyhow::Result<SigningKeys> {
 }
 
 /// Serves until the role is asked to end, and then until the requests that were begun are answered.
-pub async fn serve(address: SocketAddr, router: Router, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+pub async fn serve(
+    address: SocketAddr,
+    router: Router,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("{address} cannot be listened on: is something else running there? Choose another under `http` in the configuration"))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let soft = lifecycle.soft.clone();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { soft.cancelled().await });
+    let serving = axum::serve(listener, service)
+        .with_graceful_shutdown(async move { soft.cancelled().await });
     let cut_off = async {
         lifecycle.soft.cancelled().await;
         tokio::select! {

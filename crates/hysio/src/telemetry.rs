@@ -6,8 +6,15 @@ use tracing_subscriber::EnvFilter;
 
 /// To be called once a process. `HYSIO_LOG` filters, as `tracing` filters are written.
 pub fn install() {
-    let filter = EnvFilter::try_from_env("HYSIO_LOG").unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let filter = EnvFilter::try_from_env("HYSIO_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr);
     // A second installation, as tests do, keeps the first.
-    let _ = if stderr().is_terminal() { builder.compact().try_init() } else { builder.json().flatten_event(true).try_init() };
+    let _ = if stderr().is_terminal() {
+        builder.compact().try_init()
+    } else {
+        builder.json().flatten_event(true).try_init()
+    };
 }

@@ -44,10 +44,17 @@ impl Worker {
         let owner = format!("{}/{}", gethostname(), std::process::id());
         while !lifecycle.soft.is_cancelled() {
             let free = hands.available_permits();
-            let taken = if free == 0 { Vec::new() } else { self.take(&settings.queues, free, &owner).await };
+            let taken = if free == 0 {
+                Vec::new()
+            } else {
+                self.take(&settings.queues, free, &owner).await
+            };
             let idle = taken.is_empty();
             for job in taken {
-                let hand = hands.clone().try_acquire_owned().expect("no more jobs are taken than hands are free");
+                let hand = hands
+                    .clone()
+                    .try_acquire_owned()
+                    .expect("no more jobs are taken than hands are free");
                 let (worker, give_up) = (self.clone(), give_up.clone());
                 running.spawn(async move {
                     worker.work(job, &give_up).await;
@@ -78,7 +85,10 @@ impl Worker {
         match self.db.lease_jobs(queues, free, owner, self.lease()).await {
             Ok(jobs) => jobs,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "no jobs could be taken");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "no jobs could be taken"
+                );
                 tokio::time::sleep(LOOK_EVERY).await;
                 Vec::new()
             }
@@ -169,16 +179,23 @@ impl From<postgres::Error> for Failed {
 fn stored_error(error: &postgres::Error) -> JobError {
     match error {
         postgres::Error::Cipher(_) | postgres::Error::Corrupt { .. } | postgres::Error::Keys(_) => {
-            JobError::fail("stored-data-unreadable", "what is stored cannot be decrypted: ask your operator to look at the log")
+            JobError::fail(
+                "stored-data-unreadable",
+                "what is stored cannot be decrypted: ask your operator to look at the log",
+            )
         }
-        postgres::Error::Illegal(_) => JobError::fail("not-now", "the encounter has moved on in the meantime"),
+        postgres::Error::Illegal(_) => {
+            JobError::fail("not-now", "the encounter has moved on in the meantime")
+        }
         postgres::Error::Unavailable(_)
         | postgres::Error::StorageFull
         | postgres::Error::Constraint { .. }
         | postgres::Error::LeaseLost
         | postgres::Error::Migration(_)
         | postgres::Error::Settings(_)
-        | postgres::Error::Query(_) => JobError::retry("storage-unavailable", "the result could not be stored yet"),
+        | postgres::Error::Query(_) => {
+            JobError::retry("storage-unavailable", "the result could not be stored yet")
+        }
     }
 }
 
@@ -188,7 +205,8 @@ pub struct Progress(AtomicU32);
 
 impl Progress {
     pub fn set(&self, share: f32) {
-        self.0.store(share.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+        self.0
+            .store(share.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
     }
 
     fn get(&self) -> Option<f32> {
@@ -208,10 +226,17 @@ async fn called(calls: &mut broadcast::Receiver<Call>, queues: &[QueueName]) {
 }
 
 fn gethostname() -> String {
-    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_else(|| "unknown".into())
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "unknown".into())
 }
 
 /// A random number from 0 to 1.
 fn spread() -> f64 {
-    f64::from(u32::from_be_bytes(uuid::Uuid::new_v4().as_bytes()[..4].try_into().expect("four bytes"))) / f64::from(u32::MAX)
+    f64::from(u32::from_be_bytes(
+        uuid::Uuid::new_v4().as_bytes()[..4]
+            .try_into()
+            .expect("four bytes"),
+    )) / f64::from(u32::MAX)
 }

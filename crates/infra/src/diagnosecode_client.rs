@@ -92,7 +92,12 @@ struct Row {
 
 impl Row {
     fn of(self, system: CodeSystem) -> Code {
-        Code { system, code: self.code, title: self.title, billable: self.billable }
+        Code {
+            system,
+            code: self.code,
+            title: self.title,
+            billable: self.billable,
+        }
     }
 }
 
@@ -101,7 +106,9 @@ impl DiagnosecodeClient {
     pub fn new(base: &str) -> Result<Self, Error> {
         let address = |path| {
             let joined = Url::parse(base).and_then(|url| url.join(path));
-            joined.map_err(|_| Error::Address { url: base.to_owned() })
+            joined.map_err(|_| Error::Address {
+                url: base.to_owned(),
+            })
         };
         let (suggest, codes) = (address("/v1/diagnosis-codes")?, address("/v1/codes/")?);
         let http = reqwest::Client::builder()
@@ -109,7 +116,11 @@ impl DiagnosecodeClient {
             .timeout(REQUEST_TIMEOUT)
             .build()
             .map_err(Error::Build)?;
-        Ok(Self { http, suggest, codes })
+        Ok(Self {
+            http,
+            suggest,
+            codes,
+        })
     }
 
     /// `language` is `en`, `nl` or not known. Tries again, a few times, what may pass.
@@ -143,10 +154,15 @@ impl DiagnosecodeClient {
         let path = url.path_segments_mut().map(|mut path| {
             path.pop_if_empty().extend([system.as_str(), code]);
         });
-        path.map_err(|()| Error::Address { url: self.codes.to_string() })?;
+        path.map_err(|()| Error::Address {
+            url: self.codes.to_string(),
+        })?;
         match self.get::<Row>(url).await {
             Ok(row) => Ok(Some(row.of(system))),
-            Err(Error::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+            Err(Error::Refused {
+                status: StatusCode::NOT_FOUND,
+                ..
+            }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -155,9 +171,14 @@ impl DiagnosecodeClient {
     pub async fn search(&self, typed: &str, limit: usize) -> Result<Vec<Code>, Error> {
         let mut url = self.codes.clone();
         url.set_path(url.path().trim_end_matches('/').to_owned().as_str());
-        url.query_pairs_mut().append_pair("q", typed).append_pair("limit", &limit.to_string());
+        url.query_pairs_mut()
+            .append_pair("q", typed)
+            .append_pair("limit", &limit.to_string());
         let rows: Vec<Row> = self.get(url).await?;
-        Ok(rows.into_iter().map(|row| row.of(CodeSystem::Icd10Cm)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| row.of(CodeSystem::Icd10Cm))
+            .collect())
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, url: Url) -> Result<T, Error> {
@@ -166,11 +187,19 @@ impl DiagnosecodeClient {
     }
 
     fn unreachable(&self, source: reqwest::Error) -> Error {
-        Error::Unreachable { url: self.suggest.clone(), source: source.without_url() }
+        Error::Unreachable {
+            url: self.suggest.clone(),
+            source: source.without_url(),
+        }
     }
 
     async fn once(&self, request: &Request<'_>) -> Result<Suggested, Error> {
-        let sent = self.http.post(self.suggest.clone()).json(request).send().await;
+        let sent = self
+            .http
+            .post(self.suggest.clone())
+            .json(request)
+            .send()
+            .await;
         read(sent.map_err(|source| self.unreachable(source))?).await
     }
 }
@@ -181,10 +210,19 @@ async fn read<T: serde::de::DeserializeOwned>(response: reqwest::Response) -> Re
         return Err(Error::Busy { status });
     }
     if !status.is_success() {
-        let title = response.json::<Problem>().await.map(|problem| problem.title);
-        return Err(Error::Refused { status, title: title.unwrap_or_else(|_| "no reason given".to_owned()) });
+        let title = response
+            .json::<Problem>()
+            .await
+            .map(|problem| problem.title);
+        return Err(Error::Refused {
+            status,
+            title: title.unwrap_or_else(|_| "no reason given".to_owned()),
+        });
     }
-    response.json().await.map_err(|error| Error::Answer(error.without_url()))
+    response
+        .json()
+        .await
+        .map_err(|error| Error::Answer(error.without_url()))
 }
 
 #[cfg(test)]

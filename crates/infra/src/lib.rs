@@ -13,5 +13,3 @@ pub mod process;
 pub mod rate_limit;
 mod secret_file;
 pub mod smtp;
-
-

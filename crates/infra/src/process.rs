@@ -35,13 +35,24 @@ impl Process {
     /// When the operating system cannot start it.
     pub fn start(program: &Program) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(&program.arguments).envs(program.environment.iter().map(|(name, value)| (name, value)));
+        command.args(&program.arguments).envs(
+            program
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        );
         for name in &program.without {
             command.env_remove(name);
         }
         // A group of its own: Ctrl-C on the terminal reaches the supervisor alone, which then ends its children in order.
-        command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-        Ok(Self { child: command.spawn()? })
+        command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        Ok(Self {
+            child: command.spawn()?,
+        })
     }
 
     #[must_use]

@@ -15,4 +15,6 @@ pub const JOBS_TOTAL: &str = "hysio_jobs_total";
 pub const JOB_DURATION_SECONDS: &str = "hysio_job_duration_seconds";
 
 pub const TRANSCRIPTION_BUCKETS: [f64; 8] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
-pub const QUERY_BUCKETS: [f64; 12] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+pub const QUERY_BUCKETS: [f64; 12] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];

@@ -41,11 +41,26 @@ fn a_file_on_disk_is_read_like_one_in_memory() {
 
 #[test]
 fn wav_of_any_rate_and_number_of_channels_is_read() {
-    for (rate, channels) in [(8_000, 1), (16_000, 1), (44_100, 2), (48_000, 2), (48_000, 6)] {
+    for (rate, channels) in [
+        (8_000, 1),
+        (16_000, 1),
+        (44_100, 2),
+        (48_000, 2),
+        (48_000, 6),
+    ] {
         let audio = decode(wav(rate, channels, 1.0), Limits::default()).expect("sound");
-        assert_eq!(audio.samples.len(), SAMPLE_RATE, "{rate} Hz, {channels} channels");
-        let loudest = audio.samples[1000..15_000].iter().fold(0.0, |a: f32, b| a.max(b.abs()));
-        assert!((0.45..0.55).contains(&loudest), "{rate} Hz, {channels}: {loudest}");
+        assert_eq!(
+            audio.samples.len(),
+            SAMPLE_RATE,
+            "{rate} Hz, {channels} channels"
+        );
+        let loudest = audio.samples[1000..15_000]
+            .iter()
+            .fold(0.0, |a: f32, b| a.max(b.abs()));
+        assert!(
+            (0.45..0.55).contains(&loudest),
+            "{rate} Hz, {channels}: {loudest}"
+        );
     }
 }
 
@@ -55,7 +70,13 @@ fn what_is_no_sound_is_refused_with_the_way_out() {
     assert!(matches!(refused(b""), Error::Empty));
     let picture = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".repeat(50);
     let page = "<html><body>Not found</body></html>".repeat(20);
-    for bytes in [b"hello".as_slice(), &picture, page.as_bytes(), &[0; 5000], b"%PDF-1.7"] {
+    for bytes in [
+        b"hello".as_slice(),
+        &picture,
+        page.as_bytes(),
+        &[0; 5000],
+        b"%PDF-1.7",
+    ] {
         let error = refused(bytes);
         assert!(matches!(error, Error::NotAudio), "{error}");
         assert!(error.to_string().contains("use WAV, FLAC, MP3"));
@@ -67,7 +88,10 @@ fn a_missing_file_a_folder_and_an_empty_file_are_told_apart() {
     let refused = |path: &str| decode_file(path.as_ref(), Limits::default()).expect_err("no file");
     assert!(matches!(refused("/nowhere/visit.wav"), Error::Open(_)));
     assert!(matches!(refused("/tmp"), Error::Open(_)));
-    assert!(matches!(refused("/dev/null"), Error::NotAudio | Error::Empty));
+    assert!(matches!(
+        refused("/dev/null"),
+        Error::NotAudio | Error::Empty
+    ));
 }
 
 #[test]

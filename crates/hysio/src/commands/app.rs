@@ -25,12 +25,21 @@ impl Command {
 }
 
 async fn serve(role: Role) -> anyhow::Result<()> {
-    let Role { config, lifecycle, metrics } = role;
+    let Role {
+        config,
+        lifecycle,
+        metrics,
+    } = role;
     let db = start::connect(&config).await?;
     let keys = Arc::new(start::audit_keys(&config)?);
     let blobs = Blobs::open(config.paths.blobs()).await?;
     let calls = notify::listen(start::database_config(&config)?, lifecycle.soft.clone());
-    let upkeep = tokio::spawn(maintenance::run(db.clone(), Some(keys.clone()), Some(blobs.clone()), lifecycle.soft.clone()));
+    let upkeep = tokio::spawn(maintenance::run(
+        db.clone(),
+        Some(keys.clone()),
+        Some(blobs.clone()),
+        lifecycle.soft.clone(),
+    ));
     let app = App::new(Parts {
         db: db.clone(),
         config: config.clone(),

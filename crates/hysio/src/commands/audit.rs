@@ -12,7 +12,10 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use hysio_infra::{
-    audit::{Entry, ExportCheck, Exporter, Report, Verifier, VerifyingKeys, fhir_audit_event, for_each_entry, verify_export},
+    audit::{
+        Entry, ExportCheck, Exporter, Report, Verifier, VerifyingKeys, fhir_audit_event,
+        for_each_entry, verify_export,
+    },
     postgres::{
         audit::{Item, read_trail, verify},
         migrate,
@@ -115,7 +118,8 @@ impl Show {
         };
         match &self.export {
             Some(path) => {
-                for_each_entry(open(path)?, |entry| show(&entry)).with_context(|| path.display().to_string())?;
+                for_each_entry(open(path)?, |entry| show(&entry))
+                    .with_context(|| path.display().to_string())?;
             }
             None => stored(config, async |client| {
                 read_trail(&client, |item| {
@@ -133,7 +137,11 @@ impl Show {
 
 impl Verify {
     fn run(self, config: &ConfigArgument) -> anyhow::Result<()> {
-        let keys = self.public_key.as_deref().map(VerifyingKeys::load).transpose()?;
+        let keys = self
+            .public_key
+            .as_deref()
+            .map(VerifyingKeys::load)
+            .transpose()?;
         let witness = self.checkpoint.as_deref().map(read_witness).transpose()?;
         let report = match &self.export {
             Some(path) => prove_export(path, keys.as_ref(), witness.as_deref())?,
@@ -158,8 +166,16 @@ impl Verify {
     }
 }
 
-fn prove_export(path: &Path, keys: Option<&VerifyingKeys>, witness: Option<&str>) -> anyhow::Result<Report> {
-    let check = ExportCheck { keys, witness, waiting_bound: WAITING_BOUND };
+fn prove_export(
+    path: &Path,
+    keys: Option<&VerifyingKeys>,
+    witness: Option<&str>,
+) -> anyhow::Result<Report> {
+    let check = ExportCheck {
+        keys,
+        witness,
+        waiting_bound: WAITING_BOUND,
+    };
     verify_export(open(path)?, &check).with_context(|| path.display().to_string())
 }
 
@@ -167,7 +183,9 @@ impl Export {
     fn run(self, config: &ConfigArgument) -> anyhow::Result<()> {
         let keys = audit_keys(&config.load()?)?;
         let out: Box<dyn Write + Send> = match &self.out {
-            Some(path) => Box::new(BufWriter::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?)),
+            Some(path) => Box::new(BufWriter::new(
+                File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
+            )),
             None => Box::new(BufWriter::new(io::stdout())),
         };
         stored(config, async |client| match self.format {
@@ -200,7 +218,10 @@ impl Export {
 }
 
 /// Reads the database of the configuration, with the services' role.
-fn stored<T>(config: &ConfigArgument, read: impl AsyncFnOnce(Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+fn stored<T>(
+    config: &ConfigArgument,
+    read: impl AsyncFnOnce(Client) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let config = config.load()?;
     super::block_on(async { read(migrate::connect(&database_config(&config)?).await?).await })
 }
@@ -319,9 +340,17 @@ mod tests {
 
     /// Without the configuration, which only a stored trail needs.
     fn prove(verify: &Verify) -> anyhow::Result<()> {
-        let keys = verify.public_key.as_deref().map(VerifyingKeys::load).transpose()?;
+        let keys = verify
+            .public_key
+            .as_deref()
+            .map(VerifyingKeys::load)
+            .transpose()?;
         let witness = verify.checkpoint.as_deref().map(read_witness).transpose()?;
-        let report = prove_export(verify.export.as_deref().unwrap(), keys.as_ref(), witness.as_deref())?;
+        let report = prove_export(
+            verify.export.as_deref().unwrap(),
+            keys.as_ref(),
+            witness.as_deref(),
+        )?;
         anyhow::ensure!(report.is_proven(), "the audit trail is not proven");
         Ok(())
     }
@@ -343,7 +372,8 @@ mod tests {
             witness: None,
             waiting_bound: WAITING_BOUND,
         };
-        let report = verify_export(open(verify.export.as_deref().unwrap()).unwrap(), &check).unwrap();
+        let report =
+            verify_export(open(verify.export.as_deref().unwrap()).unwrap(), &check).unwrap();
         let mut out = Vec::new();
         print_report(&mut out, &report, false).unwrap();
         let out = String::from_utf8(out).unwrap();

@@ -1,7 +1,10 @@
 //! `hysio facility`: adds and lists facilities, with the owner's role.
 
 use clap::{Args, Subcommand};
-use hysio_infra::{cipher::MasterKeys, postgres::{accounts, migrate}};
+use hysio_infra::{
+    cipher::MasterKeys,
+    postgres::{accounts, migrate},
+};
 
 use crate::start::{ConfigArgument, owner_config};
 
@@ -29,7 +32,8 @@ impl Command {
             match self.action {
                 Action::Add { name } => {
                     let master = MasterKeys::load(&config.paths.master_key())?;
-                    let facility = accounts::add_facility(&mut client, &master, name.trim()).await?;
+                    let facility =
+                        accounts::add_facility(&mut client, &master, name.trim()).await?;
                     println!("{}\t{}", facility.id, facility.name);
                 }
                 Action::List => {

@@ -1,7 +1,11 @@
 //! `hysio keys`: makes and rotates keys.
 
 use clap::{Args, Subcommand};
-use hysio_infra::{audit::SigningKeys, cipher::MasterKeys, postgres::{accounts, migrate}};
+use hysio_infra::{
+    audit::SigningKeys,
+    cipher::MasterKeys,
+    postgres::{accounts, migrate},
+};
 use hysio_model::id::FacilityId;
 
 use crate::start::{ConfigArgument, owner_config};
@@ -34,14 +38,22 @@ impl Command {
         match self.action {
             Action::Create => {
                 MasterKeys::generate_file(&master_path)?;
-                println!("made {}: keep a copy elsewhere, without it no patient data can be read", master_path.display());
+                println!(
+                    "made {}: keep a copy elsewhere, without it no patient data can be read",
+                    master_path.display()
+                );
                 SigningKeys::generate_file(&audit_path, crate::commands::audit::ORIGIN)?;
                 println!("made {}", audit_path.display());
                 Ok(())
             }
             Action::Rotate { facility } => super::block_on(async {
                 let client = migrate::connect(&owner_config(&config)?).await?;
-                let version = accounts::rotate_data_key(&client, &MasterKeys::load(&master_path)?, FacilityId(facility)).await?;
+                let version = accounts::rotate_data_key(
+                    &client,
+                    &MasterKeys::load(&master_path)?,
+                    FacilityId(facility),
+                )
+                .await?;
                 println!("facility {facility} now seals with version {version} of its key");
                 Ok(())
             }),
@@ -49,7 +61,10 @@ impl Command {
                 let client = migrate::connect(&owner_config(&config)?).await?;
                 let master = MasterKeys::load(&master_path)?;
                 let keys = accounts::rewrap_keys(&client, &master).await?;
-                println!("{keys} keys were wrapped again under master key {}", master.current_id());
+                println!(
+                    "{keys} keys were wrapped again under master key {}",
+                    master.current_id()
+                );
                 Ok(())
             }),
         }

@@ -26,15 +26,25 @@ impl Command {
 }
 
 async fn serve(role: Role) -> anyhow::Result<()> {
-    let Role { config, lifecycle, metrics } = role;
+    let Role {
+        config,
+        lifecycle,
+        metrics,
+    } = role;
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = match config.transcription.model_workers {
         0 => (cores / 2).max(1),
         workers => workers,
     };
-    let choice: Choice = config.transcription.model.parse().map_err(|error| anyhow::anyhow!("transcription.model: {error}"))?;
+    let choice: Choice = config
+        .transcription
+        .model
+        .parse()
+        .map_err(|error| anyhow::anyhow!("transcription.model: {error}"))?;
     let folder = Folder::new(config.paths.models());
-    let engine = tokio::task::spawn_blocking(move || Engine::load(folder, choice, (cores / workers).max(1))).await??;
+    let engine =
+        tokio::task::spawn_blocking(move || Engine::load(folder, choice, (cores / workers).max(1)))
+            .await??;
     let settings = Settings {
         model_workers: workers,
         waiting_places: config.transcription.queue_workers,
@@ -46,7 +56,12 @@ async fn serve(role: Role) -> anyhow::Result<()> {
         heard.transcribed(seen.language.code(), None, seen.duration);
     });
     let service = Service::new(Arc::new(engine), settings, observer);
-    let health = Health::new("transcription", metrics, lifecycle.soft.clone(), Arc::new(|| Box::pin(async { true })));
+    let health = Health::new(
+        "transcription",
+        metrics,
+        lifecycle.soft.clone(),
+        Arc::new(|| Box::pin(async { true })),
+    );
     let router = router(service).merge(health::router(health));
     start::serve(config.http.transcription, router, &lifecycle).await
 }

@@ -57,7 +57,10 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
 /// The configured database, or a private one of this data directory.
 async fn start_database(config: &mut Config) -> anyhow::Result<Option<EmbeddedPostgres>> {
     if config.database.url.is_some() {
-        anyhow::ensure!(config.database.owner_url.is_some(), "database.url is set: set database.owner_url too, so that the schema can be brought up to date");
+        anyhow::ensure!(
+            config.database.owner_url.is_some(),
+            "database.url is set: set database.owner_url too, so that the schema can be brought up to date"
+        );
         return Ok(None);
     }
     let install = absolute(&config.paths.install.join("postgresql"))?;
@@ -73,7 +76,11 @@ fn absolute(path: &Path) -> anyhow::Result<std::path::PathBuf> {
 }
 
 /// Goes on until asked to end. A database that dies is started again; its clients come back by themselves.
-async fn watch(postgres: &mut Option<EmbeddedPostgres>, services: &mut services::Services, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn watch(
+    postgres: &mut Option<EmbeddedPostgres>,
+    services: &mut services::Services,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),

@@ -4,7 +4,12 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use hysio_infra::postgres::{Error, accounts::{self, NewUser}, migrate, users::EMAIL_CONSTRAINT};
+use hysio_infra::postgres::{
+    Error,
+    accounts::{self, NewUser},
+    migrate,
+    users::EMAIL_CONSTRAINT,
+};
 use hysio_model::{Role, Specialty, id::FacilityId, transcript::Language};
 use zeroize::Zeroizing;
 
@@ -51,9 +56,15 @@ impl Command {
         let config = self.config.load()?;
         let Action::Add(add) = self.action;
         let needs_facility = [Role::Clinician, Role::FacilityAdmin].contains(&add.role);
-        anyhow::ensure!(needs_facility == add.facility.is_some(), "a clinician or facility_admin needs --facility, an operator or auditor has none");
+        anyhow::ensure!(
+            needs_facility == add.facility.is_some(),
+            "a clinician or facility_admin needs --facility, an operator or auditor has none"
+        );
         let mut password = Zeroizing::new(String::new());
-        std::io::stdin().take(4_096).read_to_string(&mut password).context("the password cannot be read from standard input")?;
+        std::io::stdin()
+            .take(4_096)
+            .read_to_string(&mut password)
+            .context("the password cannot be read from standard input")?;
         let password_hash = hash_password(password.trim_end_matches(['\r', '\n']))?;
         super::block_on(async {
             let client = migrate::connect(&owner_config(&config)?).await?;
@@ -66,11 +77,17 @@ impl Command {
                 specialty: add.specialty,
                 language: add.language,
             };
-            let id = accounts::add_user(&client, &user).await.map_err(|error| match error {
-                Error::Constraint { constraint } if constraint == EMAIL_CONSTRAINT => anyhow::anyhow!("somebody signs in with {} already", user.email),
-                Error::Constraint { constraint } if constraint.contains("facility") => anyhow::anyhow!("there is no such facility: see `hysio facility list`"),
-                other => other.into(),
-            })?;
+            let id = accounts::add_user(&client, &user)
+                .await
+                .map_err(|error| match error {
+                    Error::Constraint { constraint } if constraint == EMAIL_CONSTRAINT => {
+                        anyhow::anyhow!("somebody signs in with {} already", user.email)
+                    }
+                    Error::Constraint { constraint } if constraint.contains("facility") => {
+                        anyhow::anyhow!("there is no such facility: see `hysio facility list`")
+                    }
+                    other => other.into(),
+                })?;
             println!("{id}\t{}", user.email);
             Ok(())
         })

@@ -25,17 +25,34 @@ impl Command {
 }
 
 async fn work(role: Role) -> anyhow::Result<()> {
-    let Role { config, lifecycle, metrics } = role;
+    let Role {
+        config,
+        lifecycle,
+        metrics,
+    } = role;
     let db = start::connect(&config).await?;
     let engines = Arc::new(Engines::open(&config).await?);
     let calls = notify::listen(start::database_config(&config)?, lifecycle.soft.clone());
-    let upkeep = tokio::spawn(maintenance::run(db.clone(), None, None, lifecycle.soft.clone()));
-    let worker = Worker { db: db.clone(), engines, metrics: metrics.clone(), config: config.clone() };
+    let upkeep = tokio::spawn(maintenance::run(
+        db.clone(),
+        None,
+        None,
+        lifecycle.soft.clone(),
+    ));
+    let worker = Worker {
+        db: db.clone(),
+        engines,
+        metrics: metrics.clone(),
+        config: config.clone(),
+    };
     tracing::info!(queues = ?config.worker.queues, concurrency = config.worker.concurrency, "taking jobs");
     let health = async {
-        let Some(address) = config.http.worker else { return std::future::pending().await };
+        let Some(address) = config.http.worker else {
+            return std::future::pending().await;
+        };
         let idle = std::time::Duration::from_secs(config.session.idle_minutes * 60);
-        let health = Health::with_database("worker", metrics, lifecycle.soft.clone(), db.clone(), idle);
+        let health =
+            Health::with_database("worker", metrics, lifecycle.soft.clone(), db.clone(), idle);
         start::serve(address, health::router(health), &lifecycle).await
     };
     let worked = tokio::select! {

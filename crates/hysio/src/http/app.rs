@@ -77,8 +77,27 @@ impl App {
             sign_ins: LocalRateLimiter::new(Limit::SIGN_IN),
             hashing: Semaphore::new(cores),
         };
-        let Parts { db, config, blobs, codes, metrics, calls, draining, trail } = parts;
-        Self { db, config, blobs, codes, metrics, calls, draining, trail, limits: Arc::new(limits) }
+        let Parts {
+            db,
+            config,
+            blobs,
+            codes,
+            metrics,
+            calls,
+            draining,
+            trail,
+        } = parts;
+        Self {
+            db,
+            config,
+            blobs,
+            codes,
+            metrics,
+            calls,
+            draining,
+            trail,
+            limits: Arc::new(limits),
+        }
     }
 
     #[must_use]
@@ -94,7 +113,11 @@ impl App {
     /// Who is asking, before they have signed in.
     #[must_use]
     pub fn client(&self, address: SocketAddr, headers: &HeaderMap) -> String {
-        let forwarded = if self.config.http.trust_forwarded_for { session::forwarded_for(headers) } else { None };
+        let forwarded = if self.config.http.trust_forwarded_for {
+            session::forwarded_for(headers)
+        } else {
+            None
+        };
         client_of(forwarded.unwrap_or(address.ip()))
     }
 
@@ -106,15 +129,31 @@ impl App {
         self.limits.sign_ins.check(client).await.map_err(too_many)
     }
 
-    pub async fn verify_password(&self, password: Phi<String>, hash: Option<String>) -> Result<bool> {
-        let _permit = self.limits.hashing.acquire().await.map_err(|_| Problem::unavailable("the service is ending"))?;
-        tokio::task::spawn_blocking(move || session::password_matches(password.expose(), hash.as_deref()))
+    pub async fn verify_password(
+        &self,
+        password: Phi<String>,
+        hash: Option<String>,
+    ) -> Result<bool> {
+        let _permit = self
+            .limits
+            .hashing
+            .acquire()
             .await
-            .map_err(|_| Problem::unavailable("the password could not be checked"))
+            .map_err(|_| Problem::unavailable("the service is ending"))?;
+        tokio::task::spawn_blocking(move || {
+            session::password_matches(password.expose(), hash.as_deref())
+        })
+        .await
+        .map_err(|_| Problem::unavailable("the password could not be checked"))
     }
 
     pub async fn hash_password(&self, password: Phi<String>) -> Result<String> {
-        let _permit = self.limits.hashing.acquire().await.map_err(|_| Problem::unavailable("the service is ending"))?;
+        let _permit = self
+            .limits
+            .hashing
+            .acquire()
+            .await
+            .map_err(|_| Problem::unavailable("the service is ending"))?;
         tokio::task::spawn_blocking(move || session::hash_password(password.expose()))
             .await
             .map_err(|_| Problem::unavailable("the password could not be hashed"))?
@@ -123,11 +162,20 @@ impl App {
 }
 
 fn too_many(refused: hysio_infra::rate_limit::Refused) -> Problem {
-    Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-requests", refused.to_string()).retry_after(refused.retry_after_seconds)
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-requests",
+        refused.to_string(),
+    )
+    .retry_after(refused.retry_after_seconds)
 }
 
 #[derive(OpenApi)]
-#[openapi(info(title = "Hysio", description = "Dictation in, coded record out.", license(name = "MIT OR Apache-2.0")))]
+#[openapi(info(
+    title = "Hysio",
+    description = "Dictation in, coded record out.",
+    license(name = "MIT OR Apache-2.0")
+))]
 struct Document;
 
 fn api() -> OpenApiRouter<App> {
@@ -163,12 +211,19 @@ fn api() -> OpenApiRouter<App> {
 #[must_use]
 pub fn openapi() -> String {
     let (_, document) = api().routes(routes!(upload::accept)).split_for_parts();
-    document.to_pretty_json().expect("a description of our own has a JSON form")
+    document
+        .to_pretty_json()
+        .expect("a description of our own has a JSON form")
 }
 
 pub fn router(app: App) -> Router {
-    let limits = (app.config.http.body_bytes_max, app.config.http.upload_bytes_max);
-    let (routes, _) = api().layer(DefaultBodyLimit::max(limits.0)).split_for_parts();
+    let limits = (
+        app.config.http.body_bytes_max,
+        app.config.http.upload_bytes_max,
+    );
+    let (routes, _) = api()
+        .layer(DefaultBodyLimit::max(limits.0))
+        .split_for_parts();
     let (uploads, _) = OpenApiRouter::new()
         .routes(routes!(upload::accept))
         .layer(DefaultBodyLimit::max(limits.1))
@@ -176,19 +231,32 @@ pub fn router(app: App) -> Router {
     routes
         .merge(uploads)
         .layer(middleware::map_response(no_store))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here").into_response() })
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing here")
+                .into_response()
+        })
         .with_state(app.clone())
         .merge(ui::router())
         .layer(CompressionLayer::new())
         .merge(health::router(health::Health::of_app(&app)))
         .layer(middleware::from_fn_with_state(app, observe))
         .layer(middleware::map_response(security_headers))
-        .layer(CatchPanicLayer::custom(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something is wrong on our side").into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "something is wrong on our side",
+            )
+            .into_response()
+        }))
 }
 
 /// What the API answers is about patients: no cache keeps it.
 async fn no_store(mut response: Response) -> Response {
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -196,13 +264,21 @@ async fn no_store(mut response: Response) -> Response {
 async fn security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
-        (header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains"),
+        (
+            header::STRICT_TRANSPORT_SECURITY,
+            "max-age=31536000; includeSubDomains",
+        ),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
     ] {
-        headers.entry(name).or_insert(HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -211,11 +287,22 @@ async fn security_headers(mut response: Response) -> Response {
 async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let begun = std::time::Instant::now();
     let method = request.method().to_string();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     let response = next.run(request).await;
     let took = begun.elapsed();
-    app.metrics.request(&method, &route, response.status().as_u16(), took);
-    tracing::debug!(method, route, status = response.status().as_u16(), took_ms = took.as_secs_f64() * 1_000.0, "answered");
+    app.metrics
+        .request(&method, &route, response.status().as_u16(), took);
+    tracing::debug!(
+        method,
+        route,
+        status = response.status().as_u16(),
+        took_ms = took.as_secs_f64() * 1_000.0,
+        "answered"
+    );
     response
 }
 

@@ -77,23 +77,46 @@ impl From<Entry> for EntryView {
 
 /// The trail, newest first.
 #[utoipa::path(get, path = "/api/audit", params(Wanted), responses((status = 200, body = Trail)))]
-pub async fn list(State(app): State<App>, Auditor(who): Auditor, Query(wanted): Query<Wanted>) -> Result<Json<Trail>> {
+pub async fn list(
+    State(app): State<App>,
+    Auditor(who): Auditor,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Trail>> {
     let before = match wanted.cursor.as_deref() {
         None | Some("") => None,
-        Some(text) => Some(text.parse().map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid-cursor", "the cursor is not one that a page ended with"))?),
+        Some(text) => Some(text.parse().map_err(|_| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "invalid-cursor",
+                "the cursor is not one that a page ended with",
+            )
+        })?),
     };
     let entries = app.db.audit_page(before, PAGE).await?;
     note(&app, &who, "audit.read").await?;
-    let last = entries.last().and_then(|entry| entry.leaf).map(|leaf| leaf.index);
+    let last = entries
+        .last()
+        .and_then(|entry| entry.leaf)
+        .map(|leaf| leaf.index);
     let more = i64::try_from(entries.len()).unwrap_or(i64::MAX) == PAGE;
-    let next_cursor = last.filter(|index| more && *index > 0).map(|index| index.to_string());
-    Ok(Json(Trail { entries: entries.into_iter().map(EntryView::from).collect(), next_cursor }))
+    let next_cursor = last
+        .filter(|index| more && *index > 0)
+        .map(|index| index.to_string());
+    Ok(Json(Trail {
+        entries: entries.into_iter().map(EntryView::from).collect(),
+        next_cursor,
+    }))
 }
 
 /// Proves the whole trail now.
 #[utoipa::path(get, path = "/api/audit/verification", responses((status = 200, body = Verification)))]
-pub async fn verification(State(app): State<App>, Auditor(who): Auditor) -> Result<Json<Verification>> {
-    let keys = app.trail.as_ref().ok_or_else(|| Problem::unavailable("this instance has no audit key: run `hysio audit verify`"))?;
+pub async fn verification(
+    State(app): State<App>,
+    Auditor(who): Auditor,
+) -> Result<Json<Verification>> {
+    let keys = app.trail.as_ref().ok_or_else(|| {
+        Problem::unavailable("this instance has no audit key: run `hysio audit verify`")
+    })?;
     let report = app.db.verify_audit(keys).await?;
     note(&app, &who, "audit.verify").await?;
     Ok(Json(Verification {
@@ -109,5 +132,7 @@ pub async fn verification(State(app): State<App>, Auditor(who): Auditor) -> Resu
 /// Reading the trail is itself an entry of it.
 async fn note(app: &App, who: &SignedIn, action: &str) -> Result<()> {
     let tx = app.db.platform_tx().await?;
-    Ok(tx.commit(&[who.audit(action, ("audit", "trail".to_owned()), serde_json::json!({}))]).await?)
+    Ok(tx
+        .commit(&[who.audit(action, ("audit", "trail".to_owned()), serde_json::json!({}))])
+        .await?)
 }

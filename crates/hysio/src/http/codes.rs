@@ -10,7 +10,11 @@ use hysio_infra::diagnosecode_client::Error;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{app::App, problem::{Problem, Result}, signed_in::Clinician};
+use super::{
+    app::App,
+    problem::{Problem, Result},
+    signed_in::Clinician,
+};
 
 #[derive(Deserialize, IntoParams)]
 pub struct Wanted {
@@ -25,17 +29,32 @@ pub struct Codes {
 
 /// Codes whose code or title begins with what was typed.
 #[utoipa::path(get, path = "/api/codes", params(Wanted), responses((status = 200, body = Codes)))]
-pub async fn search(State(app): State<App>, _clinician: Clinician, Query(wanted): Query<Wanted>) -> Result<Json<Codes>> {
+pub async fn search(
+    State(app): State<App>,
+    _clinician: Clinician,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Codes>> {
     let limit = wanted.limit.unwrap_or(10).clamp(1, 50);
-    let codes = app.codes.search(&wanted.q, limit).await.map_err(coder_problem)?;
+    let codes = app
+        .codes
+        .search(&wanted.q, limit)
+        .await
+        .map_err(coder_problem)?;
     Ok(Json(Codes { codes }))
 }
 
 pub(super) fn coder_problem(error: Error) -> Problem {
     if error.is_transient() {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the diagnosecode service is away");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the diagnosecode service is away"
+        );
         Problem::unavailable("the catalogue of codes is away for a moment")
     } else {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", error.to_string())
+        Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid",
+            error.to_string(),
+        )
     }
 }

@@ -67,14 +67,30 @@ pub struct OpenEncounter {
 
 /// Encounters of the own facility, newest first.
 #[utoipa::path(get, path = "/api/encounters", params(Wanted), responses((status = 200, body = Encounters)))]
-pub async fn list(State(app): State<App>, clinician: Clinician, Query(wanted): Query<Wanted>) -> Result<Json<Encounters>> {
+pub async fn list(
+    State(app): State<App>,
+    clinician: Clinician,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Encounters>> {
     let tx = clinician.tx(&app.db).await?;
     let (cursor, limit) = page(wanted.cursor.as_deref(), wanted.limit)?;
     let clinician_id = wanted.mine.unwrap_or(false).then_some(clinician.user);
-    let filter = Filter { clinician: clinician_id, patient: None, state: wanted.state };
+    let filter = Filter {
+        clinician: clinician_id,
+        patient: None,
+        state: wanted.state,
+    };
     let found = store::list(&tx, filter, cursor, limit).await?;
-    let ids: Vec<_> = found.items.iter().map(|encounter| encounter.patient_id.0).collect();
-    let mut patients: HashMap<_, _> = patients::of(&tx, &ids).await?.into_iter().map(|patient| (patient.id, patient)).collect();
+    let ids: Vec<_> = found
+        .items
+        .iter()
+        .map(|encounter| encounter.patient_id.0)
+        .collect();
+    let mut patients: HashMap<_, _> = patients::of(&tx, &ids)
+        .await?
+        .into_iter()
+        .map(|patient| (patient.id, patient))
+        .collect();
     let encounters: Vec<_> = found
         .items
         .into_iter()
@@ -85,15 +101,30 @@ pub async fn list(State(app): State<App>, clinician: Clinician, Query(wanted): Q
         .collect();
     patients.clear();
     let facility = clinician.facility.to_string();
-    tx.commit(&[clinician.audit("encounter.list", ("facility", facility), json!({ "found": encounters.len() }))]).await?;
-    app.metrics.patient_query("encounter_list", !encounters.is_empty());
-    Ok(Json(Encounters { encounters, next_cursor: found.next.map(|cursor| cursor.encode()) }))
+    tx.commit(&[clinician.audit(
+        "encounter.list",
+        ("facility", facility),
+        json!({ "found": encounters.len() }),
+    )])
+    .await?;
+    app.metrics
+        .patient_query("encounter_list", !encounters.is_empty());
+    Ok(Json(Encounters {
+        encounters,
+        next_cursor: found.next.map(|cursor| cursor.encode()),
+    }))
 }
 
 /// Open an encounter.
 #[utoipa::path(post, path = "/api/encounters", request_body = OpenEncounter, responses((status = 201, body = Encounter), (status = 422, body = Problem)))]
-pub async fn create(State(app): State<App>, clinician: Clinician, key: Key, Json(open): Json<OpenEncounter>) -> Result<(StatusCode, Json<Encounter>)> {
-    let content = serde_json::to_vec(&open).map_err(|_| Problem::invalid("the encounter cannot be stored"))?;
+pub async fn create(
+    State(app): State<App>,
+    clinician: Clinician,
+    key: Key,
+    Json(open): Json<OpenEncounter>,
+) -> Result<(StatusCode, Json<Encounter>)> {
+    let content = serde_json::to_vec(&open)
+        .map_err(|_| Problem::invalid("the encounter cannot be stored"))?;
     let content = [b"POST /api/encounters".as_slice(), &content];
     let tx = clinician.tx(&app.db).await?;
     let id = match key.earlier(&tx, clinician.user, &content).await? {
@@ -111,18 +142,34 @@ pub async fn create(State(app): State<App>, clinician: Clinician, key: Key, Json
             id
         }
     };
-    let encounter = store::whole(&tx, id).await?.ok_or_else(|| Problem::not_found("encounter"))?;
-    tx.commit(&[clinician.audit("encounter.create", ("encounter", id.to_string()), json!({ "patient": open.patient_id }))]).await?;
+    let encounter = store::whole(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("encounter"))?;
+    tx.commit(&[clinician.audit(
+        "encounter.create",
+        ("encounter", id.to_string()),
+        json!({ "patient": open.patient_id }),
+    )])
+    .await?;
     Ok((StatusCode::CREATED, Json(encounter)))
 }
 
 /// All of an encounter: patient, recording, transcript, suggested codes, record.
 #[utoipa::path(get, path = "/api/encounters/{id}", params(("id" = EncounterId, Path)), responses((status = 200, body = Encounter), (status = 404, body = Problem)))]
-pub async fn read(State(app): State<App>, clinician: Clinician, Path(id): Path<EncounterId>) -> Result<Json<Encounter>> {
+pub async fn read(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<EncounterId>,
+) -> Result<Json<Encounter>> {
     let tx = clinician.tx(&app.db).await?;
     let found = store::whole(&tx, id).await?;
     app.metrics.patient_query("encounter", found.is_some());
     let encounter = found.ok_or_else(|| Problem::not_found("encounter"))?;
-    tx.commit(&[clinician.audit("encounter.read", ("encounter", id.to_string()), json!({ "patient": encounter.patient.id }))]).await?;
+    tx.commit(&[clinician.audit(
+        "encounter.read",
+        ("encounter", id.to_string()),
+        json!({ "patient": encounter.patient.id }),
+    )])
+    .await?;
     Ok(Json(encounter))
 }

@@ -30,12 +30,26 @@ const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// What becomes of a job, as it happens.
 #[utoipa::path(get, path = "/api/jobs/{id}/events", params(("id" = JobId, Path)), responses((status = 200, description = "`job` events with a job each, then `done`", content_type = "text/event-stream"), (status = 404, body = Problem)))]
-pub async fn stream(State(app): State<App>, clinician: Clinician, Path(id): Path<JobId>) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
+pub async fn stream(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<JobId>,
+) -> Result<Sse<impl Stream<Item = std::result::Result<Event, Infallible>>>> {
     // Listening starts before the first look, so that nothing falls between the two.
     let calls = app.calls.subscribe();
     let tx = clinician.tx(&app.db).await?;
-    let first = load(&tx, id).await?.ok_or_else(|| Problem::not_found("job"))?;
-    let watch = Watch { app, facility: clinician.facility, encounter: first.encounter_id, id, queue: first.queue, calls, begun: tokio::time::Instant::now() };
+    let first = load(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("job"))?;
+    let watch = Watch {
+        app,
+        facility: clinician.facility,
+        encounter: first.encounter_id,
+        id,
+        queue: first.queue,
+        calls,
+        begun: tokio::time::Instant::now(),
+    };
     let states = stream::unfold(Next::Send(Box::new(first), watch), step);
     Ok(Sse::new(states).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
 }
@@ -70,8 +84,16 @@ async fn step(next: Next) -> Option<(std::result::Result<Event, Infallible>, Nex
 }
 
 fn send(job: Box<JobView>, watch: Watch) -> (std::result::Result<Event, Infallible>, Next) {
-    let event = Event::default().event("job").retry(Duration::from_secs(2)).json_data(&*job).unwrap_or_else(|_| Event::default());
-    let next = if is_over(&job) { Next::Done } else { Next::Wait(job, watch) };
+    let event = Event::default()
+        .event("job")
+        .retry(Duration::from_secs(2))
+        .json_data(&*job)
+        .unwrap_or_else(|_| Event::default());
+    let next = if is_over(&job) {
+        Next::Done
+    } else {
+        Next::Wait(job, watch)
+    };
     (Ok(event), next)
 }
 
@@ -79,7 +101,9 @@ fn send(job: Box<JobView>, watch: Watch) -> (std::result::Result<Event, Infallib
 fn is_over(job: &JobView) -> bool {
     match job.queue {
         QueueName::Email | QueueName::Reports => ["done", "dead"].contains(&job.state.as_str()),
-        QueueName::Transcription | QueueName::Diagnosecode => matches!(job.stage, Stage::Drafted | Stage::Signed | Stage::Failed),
+        QueueName::Transcription | QueueName::Diagnosecode => {
+            matches!(job.stage, Stage::Drafted | Stage::Signed | Stage::Failed)
+        }
     }
 }
 
@@ -121,10 +145,12 @@ impl Watch {
         let tx = self.app.db.tx(self.facility).await?;
         match self.queue {
             QueueName::Email | QueueName::Reports => load(&tx, self.id).await,
-            QueueName::Transcription | QueueName::Diagnosecode => match store::of_encounter(&tx, self.encounter).await? {
-                Some(job) => with_stage(&tx, job).await.map(Some),
-                None => Ok(None),
-            },
+            QueueName::Transcription | QueueName::Diagnosecode => {
+                match store::of_encounter(&tx, self.encounter).await? {
+                    Some(job) => with_stage(&tx, job).await.map(Some),
+                    None => Ok(None),
+                }
+            }
         }
     }
 }

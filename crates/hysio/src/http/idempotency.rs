@@ -20,10 +20,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let Some(value) = parts.headers.get("idempotency-key") else {
+            return Ok(Self(None));
+        };
         let key = value.to_str().unwrap_or_default();
         if key.is_empty() || key.len() > 255 {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid-idempotency-key", "Idempotency-Key must have 1 to 255 printable characters"));
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "invalid-idempotency-key",
+                "Idempotency-Key must have 1 to 255 printable characters",
+            ));
         }
         Ok(Self(Some(key.to_owned())))
     }
@@ -35,11 +41,20 @@ impl Key {
         if self.0.is_some() {
             return Ok(self);
         }
-        Err(Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-needed", "send an Idempotency-Key, so that a repeated upload is not taken twice"))
+        Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "idempotency-key-needed",
+            "send an Idempotency-Key, so that a repeated upload is not taken twice",
+        ))
     }
 
     /// What an earlier request with this key and `content` has made.
-    pub async fn earlier(&self, tx: &Tx, user: UserId, content: &[&[u8]]) -> Result<Option<String>> {
+    pub async fn earlier(
+        &self,
+        tx: &Tx,
+        user: UserId,
+        content: &[&[u8]],
+    ) -> Result<Option<String>> {
         let Some(key) = &self.0 else { return Ok(None) };
         match idempotency::find(tx, user, key, &digest(content)).await? {
             Earlier::Nothing => Ok(None),
@@ -53,14 +68,26 @@ impl Key {
     }
 
     /// Remembers what was made, in the transaction that makes it.
-    pub async fn remember(&self, tx: &Tx, user: UserId, content: &[&[u8]], resource: impl ToString) -> Result<()> {
+    pub async fn remember(
+        &self,
+        tx: &Tx,
+        user: UserId,
+        content: &[&[u8]],
+        resource: impl ToString,
+    ) -> Result<()> {
         let Some(key) = &self.0 else { return Ok(()) };
-        idempotency::remember(tx, user, key, &digest(content), &resource.to_string()).await.map_err(|error| {
-            if idempotency::is_race(&error) {
-                return Problem::conflict("request-in-progress", "the same request is being worked on: try again").retry_after(1);
-            }
-            postgres::Error::into(error)
-        })
+        idempotency::remember(tx, user, key, &digest(content), &resource.to_string())
+            .await
+            .map_err(|error| {
+                if idempotency::is_race(&error) {
+                    return Problem::conflict(
+                        "request-in-progress",
+                        "the same request is being worked on: try again",
+                    )
+                    .retry_after(1);
+                }
+                postgres::Error::into(error)
+            })
     }
 }
 

@@ -63,7 +63,8 @@ pub struct Jobs {
 }
 
 pub fn view(job: Job, stage: Stage, failure: Option<Failure>) -> JobView {
-    let retrying = (job.state == "ready" && job.attempt > 0).then(|| format!("attempt {} did not succeed; it is tried again", job.attempt));
+    let retrying = (job.state == "ready" && job.attempt > 0)
+        .then(|| format!("attempt {} did not succeed; it is tried again", job.attempt));
     JobView {
         id: job.id,
         queue: job.queue,
@@ -82,28 +83,45 @@ pub fn view(job: Job, stage: Stage, failure: Option<Failure>) -> JobView {
 
 /// A job with its encounter's stage.
 pub async fn load(tx: &Tx, id: JobId) -> Result<Option<JobView>> {
-    let Some(job) = store::get(tx, id).await? else { return Ok(None) };
+    let Some(job) = store::get(tx, id).await? else {
+        return Ok(None);
+    };
     with_stage(tx, job).await.map(Some)
 }
 
 pub async fn with_stage(tx: &Tx, job: Job) -> Result<JobView> {
-    let summary = encounters::get(tx, job.encounter).await?.ok_or_else(|| Problem::not_found("encounter"))?;
+    let summary = encounters::get(tx, job.encounter)
+        .await?
+        .ok_or_else(|| Problem::not_found("encounter"))?;
     let failure = encounters::failure(tx, job.encounter).await?;
     Ok(view(job, summary.state, failure))
 }
 
 /// A job.
 #[utoipa::path(get, path = "/api/jobs/{id}", params(("id" = JobId, Path)), responses((status = 200, body = JobView), (status = 404, body = Problem)))]
-pub async fn read(State(app): State<App>, clinician: Clinician, Path(id): Path<JobId>) -> Result<Json<JobView>> {
+pub async fn read(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<JobId>,
+) -> Result<Json<JobView>> {
     let tx = clinician.tx(&app.db).await?;
-    Ok(Json(load(&tx, id).await?.ok_or_else(|| Problem::not_found("job"))?))
+    Ok(Json(
+        load(&tx, id)
+            .await?
+            .ok_or_else(|| Problem::not_found("job"))?,
+    ))
 }
 
 /// The jobs that failed for good.
 #[utoipa::path(get, path = "/api/jobs", params(Wanted), responses((status = 200, body = Jobs)))]
-pub async fn dead(State(app): State<App>, Caretaker(who): Caretaker, Query(wanted): Query<Wanted>) -> Result<Json<Jobs>> {
+pub async fn dead(
+    State(app): State<App>,
+    Caretaker(who): Caretaker,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Jobs>> {
     if wanted.state.as_deref().is_some_and(|state| state != "dead") {
-        return Err(Problem::invalid("only jobs with state=dead can be listed").with("field", "state".into()));
+        return Err(Problem::invalid("only jobs with state=dead can be listed")
+            .with("field", "state".into()));
     }
     let facilities = match who.session.facility {
         Some(facility) => vec![facility],
@@ -121,10 +139,16 @@ pub async fn dead(State(app): State<App>, Caretaker(who): Caretaker, Query(wante
 
 /// Put a dead job back into its queue, with all its attempts.
 #[utoipa::path(post, path = "/api/jobs/{id}/redrive", params(("id" = JobId, Path)), responses((status = 200, body = JobView), (status = 404, body = Problem), (status = 409, body = Problem)))]
-pub async fn redrive(State(app): State<App>, Caretaker(who): Caretaker, Path(id): Path<JobId>) -> Result<Json<JobView>> {
+pub async fn redrive(
+    State(app): State<App>,
+    Caretaker(who): Caretaker,
+    Path(id): Path<JobId>,
+) -> Result<Json<JobView>> {
     let facility = facility_of(&app, who.session.facility, id).await?;
     let tx = app.db.tx(facility).await?;
-    let job = store::get(&tx, id).await?.ok_or_else(|| Problem::not_found("job"))?;
+    let job = store::get(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("job"))?;
     let event = match job.queue {
         QueueName::Transcription => Some(Event::TranscriptionRedriven),
         QueueName::Diagnosecode => Some(Event::CodingRequested),
@@ -133,9 +157,15 @@ pub async fn redrive(State(app): State<App>, Caretaker(who): Caretaker, Path(id)
     if let (Some(event), Some(state)) = (event, encounters::lock(&tx, job.encounter).await?) {
         encounters::apply(&tx, job.encounter, state, event, None).await?;
     }
-    let job = store::redrive(&tx, id).await?.ok_or_else(|| Problem::conflict("not-dead", "the job has not failed for good"))?;
+    let job = store::redrive(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::conflict("not-dead", "the job has not failed for good"))?;
     let seen = with_stage(&tx, job).await?;
-    let mut event = who.audit("job.redrive", ("job", id.to_string()), json!({ "queue": seen.queue }));
+    let mut event = who.audit(
+        "job.redrive",
+        ("job", id.to_string()),
+        json!({ "queue": seen.queue }),
+    );
     event.facility = Some(facility);
     tx.commit(&[event]).await?;
     Ok(Json(seen))
@@ -144,6 +174,10 @@ pub async fn redrive(State(app): State<App>, Caretaker(who): Caretaker, Path(id)
 async fn facility_of(app: &App, own: Option<FacilityId>, job: JobId) -> Result<FacilityId> {
     match own {
         Some(facility) => Ok(facility),
-        None => app.db.facility_of_job(job).await?.ok_or_else(|| Problem::not_found("job")),
+        None => app
+            .db
+            .facility_of_job(job)
+            .await?
+            .ok_or_else(|| Problem::not_found("job")),
     }
 }

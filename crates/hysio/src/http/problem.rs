@@ -59,17 +59,29 @@ impl Problem {
 
     #[must_use]
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", format!("there is no such {what} in your facility"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            format!("there is no such {what} in your facility"),
+        )
     }
 
     #[must_use]
     pub fn signed_out() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "signed-out", "sign in, or sign in again: there is no session, or it has ended")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "signed-out",
+            "sign in, or sign in again: there is no session, or it has ended",
+        )
     }
 
     #[must_use]
     pub fn forbidden(needed: &str) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this needs the role {needed}"))
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            format!("this needs the role {needed}"),
+        )
     }
 
     #[must_use]
@@ -84,7 +96,8 @@ impl Problem {
 
     #[must_use]
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(RETRY_AFTER_OUTAGE_SECONDS)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
+            .retry_after(RETRY_AFTER_OUTAGE_SECONDS)
     }
 
     /// Whether what was asked for may have happened all the same.
@@ -94,12 +107,20 @@ impl Problem {
     }
 
     fn storage_full() -> Self {
-        Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage-full", "nothing was stored: the disk is full. Keep the recording and try again later.")
-            .retry_after(60)
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "storage-full",
+            "nothing was stored: the disk is full. Keep the recording and try again later.",
+        )
+        .retry_after(60)
     }
 
     fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "something is wrong on our side; it has been logged, and nothing was changed")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something is wrong on our side; it has been logged, and nothing was changed",
+        )
     }
 }
 
@@ -109,7 +130,10 @@ impl IntoResponse for Problem {
         let retry_after = self.retry_after_seconds;
         let mut response = (status, Json(json!(self))).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Some(seconds) = retry_after {
             headers.insert(HeaderName::from_static("retry-after"), seconds.into());
         }
@@ -148,11 +172,18 @@ impl From<blobs::Error> for Problem {
     fn from(error: blobs::Error) -> Self {
         match error {
             blobs::Error::Full { .. } => Self::storage_full(),
-            blobs::Error::Source { .. } => {
-                Self::new(StatusCode::BAD_REQUEST, "upload-incomplete", "the upload ended before the recording was complete; send it again")
-            }
-            blobs::Error::NotFound(_) | blobs::Error::Store { .. } | blobs::Error::Directory { .. } => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a recording cannot be read or written");
+            blobs::Error::Source { .. } => Self::new(
+                StatusCode::BAD_REQUEST,
+                "upload-incomplete",
+                "the upload ended before the recording was complete; send it again",
+            ),
+            blobs::Error::NotFound(_)
+            | blobs::Error::Store { .. }
+            | blobs::Error::Directory { .. } => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "a recording cannot be read or written"
+                );
                 Self::internal()
             }
         }

@@ -8,7 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::TryStreamExt as _;
-use hysio_infra::{blobs::{BlobKey, Blobs}, cipher::{self, FacilityKeys}, postgres::encounters};
+use hysio_infra::{
+    blobs::{BlobKey, Blobs},
+    cipher::{self, FacilityKeys},
+    postgres::encounters,
+};
 use hysio_model::id::RecordingId;
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -22,41 +26,82 @@ use super::{
 
 /// The decrypted audio of a recording. `Range` is honoured, so that the player can jump.
 #[utoipa::path(get, path = "/api/recordings/{id}/audio", params(("id" = RecordingId, Path)), responses((status = 200, description = "the audio as it was sent"), (status = 206, description = "a part of it"), (status = 404, body = Problem)))]
-pub async fn audio(State(app): State<App>, clinician: Clinician, Path(id): Path<RecordingId>, headers: HeaderMap) -> Result<Response> {
+pub async fn audio(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<RecordingId>,
+    headers: HeaderMap,
+) -> Result<Response> {
     let tx = clinician.tx(&app.db).await?;
     let found = encounters::recording(&tx, id).await?;
     app.metrics.patient_query("recording", found.is_some());
     let (recording, encounter) = found.ok_or_else(|| Problem::not_found("recording"))?;
     let keys = tx.shared_keys();
-    tx.commit(&[clinician.audit("recording.read", ("recording", id.to_string()), json!({ "encounter": encounter }))]).await?;
+    tx.commit(&[clinician.audit(
+        "recording.read",
+        ("recording", id.to_string()),
+        json!({ "encounter": encounter }),
+    )])
+    .await?;
     let audio = open(&app.blobs, &keys, id).await?;
-    Ok(part(&audio, &recording.media_type, headers.get(header::RANGE)))
+    Ok(part(
+        &audio,
+        &recording.media_type,
+        headers.get(header::RANGE),
+    ))
 }
 
 /// Reads and decrypts a recording.
-pub async fn open(blobs: &Blobs, keys: &Arc<FacilityKeys>, id: RecordingId) -> Result<Zeroizing<Vec<u8>>> {
-    let key = BlobKey { facility: keys.facility(), recording: id };
-    let sealed = blobs.get(key).await?.try_fold(Vec::new(), |mut all, piece| async move {
-        all.extend_from_slice(&piece);
-        Ok(all)
-    });
+pub async fn open(
+    blobs: &Blobs,
+    keys: &Arc<FacilityKeys>,
+    id: RecordingId,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let key = BlobKey {
+        facility: keys.facility(),
+        recording: id,
+    };
+    let sealed = blobs
+        .get(key)
+        .await?
+        .try_fold(Vec::new(), |mut all, piece| async move {
+            all.extend_from_slice(&piece);
+            Ok(all)
+        });
     let sealed = sealed.await?;
-    cipher::open_blob(keys, &place(id), &sealed).map_err(|error| hysio_infra::postgres::Error::from(error).into())
+    cipher::open_blob(keys, &place(id), &sealed)
+        .map_err(|error| hysio_infra::postgres::Error::from(error).into())
 }
 
 fn part(audio: &[u8], media_type: &str, range: Option<&HeaderValue>) -> Response {
-    let kind = HeaderValue::from_str(media_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    let common = [(header::CONTENT_TYPE, kind), (header::ACCEPT_RANGES, HeaderValue::from_static("bytes"))];
-    let wanted = range.and_then(|value| value.to_str().ok()).map(|text| byte_range(text, audio.len()));
+    let kind = HeaderValue::from_str(media_type)
+        .unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    let common = [
+        (header::CONTENT_TYPE, kind),
+        (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
+    ];
+    let wanted = range
+        .and_then(|value| value.to_str().ok())
+        .map(|text| byte_range(text, audio.len()));
     match wanted {
         None => (common, audio.to_vec()).into_response(),
         Some(Some((first, last))) => {
             let of = format!("bytes {first}-{last}/{}", audio.len());
-            (StatusCode::PARTIAL_CONTENT, common, [(header::CONTENT_RANGE, of)], audio[first..=last].to_vec()).into_response()
+            (
+                StatusCode::PARTIAL_CONTENT,
+                common,
+                [(header::CONTENT_RANGE, of)],
+                audio[first..=last].to_vec(),
+            )
+                .into_response()
         }
         Some(None) => {
             let of = format!("bytes */{}", audio.len());
-            (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, of)]).into_response()
+            (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                [(header::CONTENT_RANGE, of)],
+            )
+                .into_response()
         }
     }
 }

@@ -70,18 +70,25 @@ pub struct WhichVersion {
 }
 
 async fn seen(tx: &Tx, id: RecordId) -> Result<Record> {
-    let stored = store::get(tx, id).await?.ok_or_else(|| Problem::not_found("record"))?;
+    let stored = store::get(tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("record"))?;
     let suggestions = suggestions::of(tx, stored.record.encounter_id).await?;
     Ok(stored.record.as_seen_with(&suggestions))
 }
 
 /// A record.
 #[utoipa::path(get, path = "/api/records/{id}", params(("id" = RecordId, Path)), responses((status = 200, body = Record), (status = 404, body = Problem)))]
-pub async fn read(State(app): State<App>, clinician: Clinician, Path(id): Path<RecordId>) -> Result<Json<Record>> {
+pub async fn read(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<RecordId>,
+) -> Result<Json<Record>> {
     let tx = clinician.tx(&app.db).await?;
     let begun = std::time::Instant::now();
     let stored = store::get(&tx, id).await?;
-    app.metrics.db_query("select", "patient_records", begun.elapsed());
+    app.metrics
+        .db_query("select", "patient_records", begun.elapsed());
     app.metrics.patient_query("record", stored.is_some());
     let record = stored.ok_or_else(|| Problem::not_found("record"))?.record;
     let record = match record.state {
@@ -92,26 +99,51 @@ pub async fn read(State(app): State<App>, clinician: Clinician, Path(id): Path<R
         RecordState::Signed => record,
     };
     let details = json!({ "patient": record.patient_id, "version": record.version });
-    tx.commit(&[clinician.audit("record.read", ("record", id.to_string()), details)]).await?;
+    tx.commit(&[clinician.audit("record.read", ("record", id.to_string()), details)])
+        .await?;
     Ok(Json(record))
 }
 
 /// Save a note: the next version of a draft.
 #[utoipa::path(put, path = "/api/records/{id}", params(("id" = RecordId, Path)), request_body = Save, responses((status = 200, body = Record), (status = 409, body = Problem), (status = 422, body = Problem)))]
-pub async fn save(State(app): State<App>, clinician: Clinician, Path(id): Path<RecordId>, Json(save): Json<Save>) -> Result<Json<Record>> {
+pub async fn save(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<RecordId>,
+    Json(save): Json<Save>,
+) -> Result<Json<Record>> {
     save.note.check()?;
     let tx = clinician.tx(&app.db).await?;
     let begun = std::time::Instant::now();
     editable(&tx, id, save.version).await?;
-    let record = change(&tx, &clinician, id, save.version, Some(save.note), Change::Edit).await?;
-    app.metrics.db_query("update", "patient_records", begun.elapsed());
-    tx.commit(&[clinician.audit("record.save", ("record", id.to_string()), json!({ "version": record.version }))]).await?;
+    let record = change(
+        &tx,
+        &clinician,
+        id,
+        save.version,
+        Some(save.note),
+        Change::Edit,
+    )
+    .await?;
+    app.metrics
+        .db_query("update", "patient_records", begun.elapsed());
+    tx.commit(&[clinician.audit(
+        "record.save",
+        ("record", id.to_string()),
+        json!({ "version": record.version }),
+    )])
+    .await?;
     Ok(Json(record))
 }
 
 /// Sign a record.
 #[utoipa::path(post, path = "/api/records/{id}/sign", params(("id" = RecordId, Path)), request_body = Sign, responses((status = 200, body = Record), (status = 409, body = Problem)))]
-pub async fn sign(State(app): State<App>, clinician: Clinician, Path(id): Path<RecordId>, Json(sign): Json<Sign>) -> Result<Json<Record>> {
+pub async fn sign(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<RecordId>,
+    Json(sign): Json<Sign>,
+) -> Result<Json<Record>> {
     let tx = clinician.tx(&app.db).await?;
     let encounter = editable(&tx, id, sign.version).await?;
     move_on(&tx, encounter, Event::Signed).await?;
@@ -120,27 +152,41 @@ pub async fn sign(State(app): State<App>, clinician: Clinician, Path(id): Path<R
         return Err(Problem::invalid("an empty note cannot be signed"));
     }
     let details = json!({ "version": record.version, "codes": record.codes.len(), "digest": hex::encode(hysio_infra::pdf::content_digest(&record)) });
-    tx.commit(&[clinician.audit("record.sign", ("record", id.to_string()), details)]).await?;
+    tx.commit(&[clinician.audit("record.sign", ("record", id.to_string()), details)])
+        .await?;
     Ok(Json(record))
 }
 
 /// Open a signed record again. The signed version stays as it is.
 #[utoipa::path(post, path = "/api/records/{id}/amend", params(("id" = RecordId, Path)), responses((status = 200, body = Record), (status = 409, body = Problem)))]
-pub async fn amend(State(app): State<App>, clinician: Clinician, Path(id): Path<RecordId>) -> Result<Json<Record>> {
+pub async fn amend(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<RecordId>,
+) -> Result<Json<Record>> {
     let tx = clinician.tx(&app.db).await?;
-    let (version, state, encounter) = store::lock(&tx, id).await?.ok_or_else(|| Problem::not_found("record"))?;
+    let (version, state, encounter) = store::lock(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("record"))?;
     if state == RecordState::Draft {
         return Err(Refused::NotSigned.into());
     }
     move_on(&tx, encounter, Event::Amended).await?;
     let record = change(&tx, &clinician, id, version, None, Change::Amend).await?;
-    tx.commit(&[clinician.audit("record.amend", ("record", id.to_string()), json!({ "version": record.version }))]).await?;
+    tx.commit(&[clinician.audit(
+        "record.amend",
+        ("record", id.to_string()),
+        json!({ "version": record.version }),
+    )])
+    .await?;
     Ok(Json(record))
 }
 
 /// Holds a record and its encounter, and refuses if `version` of it may not be changed now.
 async fn editable(tx: &Tx, id: RecordId, version: i32) -> Result<EncounterId> {
-    let (found, state, encounter) = store::lock(tx, id).await?.ok_or_else(|| Problem::not_found("record"))?;
+    let (found, state, encounter) = store::lock(tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("record"))?;
     match check_editable(version, found, state) {
         Ok(()) => Ok(encounter),
         Err(refused) => Err(Problem::from(refused).with("current", json!(seen(tx, id).await?))),
@@ -148,14 +194,25 @@ async fn editable(tx: &Tx, id: RecordId, version: i32) -> Result<EncounterId> {
 }
 
 async fn move_on(tx: &Tx, encounter: EncounterId, event: Event) -> Result<()> {
-    let state = encounters::lock(tx, encounter).await?.ok_or_else(|| Problem::not_found("encounter"))?;
+    let state = encounters::lock(tx, encounter)
+        .await?
+        .ok_or_else(|| Problem::not_found("encounter"))?;
     encounters::apply(tx, encounter, state, event, None).await?;
     Ok(())
 }
 
 /// The next version, with the codes that are accepted now. `note` is None where it stays as it is.
-async fn change(tx: &Tx, clinician: &Clinician, id: RecordId, version: i32, note: Option<Note>, change: Change) -> Result<Record> {
-    let stored = store::get(tx, id).await?.ok_or_else(|| Problem::not_found("record"))?;
+async fn change(
+    tx: &Tx,
+    clinician: &Clinician,
+    id: RecordId,
+    version: i32,
+    note: Option<Note>,
+    change: Change,
+) -> Result<Record> {
+    let stored = store::get(tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("record"))?;
     let suggestions = suggestions::of(tx, stored.record.encounter_id).await?;
     let content = MedicalRecord {
         note: note.unwrap_or_else(|| stored.record.note.clone()),
@@ -168,34 +225,63 @@ async fn change(tx: &Tx, clinician: &Clinician, id: RecordId, version: i32, note
 
 /// Every version of a record, newest first.
 #[utoipa::path(get, path = "/api/records/{id}/versions", params(("id" = RecordId, Path)), responses((status = 200, body = Versions), (status = 404, body = Problem)))]
-pub async fn versions(State(app): State<App>, clinician: Clinician, Path(id): Path<RecordId>) -> Result<Json<Versions>> {
+pub async fn versions(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<RecordId>,
+) -> Result<Json<Versions>> {
     let tx = clinician.tx(&app.db).await?;
     let versions = store::versions(&tx, id).await?;
     if versions.is_empty() {
         return Err(Problem::not_found("record"));
     }
-    tx.commit(&[clinician.audit("record.versions", ("record", id.to_string()), json!({}))]).await?;
+    tx.commit(&[clinician.audit("record.versions", ("record", id.to_string()), json!({}))])
+        .await?;
     let versions = versions
         .into_iter()
-        .map(|v| VersionView { version: v.version, state: v.state, author_id: v.author_id, author_name: v.author_name, created_at: v.created_at })
+        .map(|v| VersionView {
+            version: v.version,
+            state: v.state,
+            author_id: v.author_id,
+            author_name: v.author_name,
+            created_at: v.created_at,
+        })
         .collect();
     Ok(Json(Versions { versions }))
 }
 
 /// A record as an earlier version had it.
 #[utoipa::path(get, path = "/api/records/{id}/versions/{version}", params(("id" = RecordId, Path), ("version" = i32, Path)), responses((status = 200, body = Record), (status = 404, body = Problem)))]
-pub async fn version(State(app): State<App>, clinician: Clinician, Path((id, version)): Path<(RecordId, i32)>) -> Result<Json<Record>> {
+pub async fn version(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path((id, version)): Path<(RecordId, i32)>,
+) -> Result<Json<Record>> {
     let tx = clinician.tx(&app.db).await?;
-    let record = store::version(&tx, id, version).await?.ok_or_else(|| Problem::not_found("version"))?.record;
-    tx.commit(&[clinician.audit("record.read", ("record", id.to_string()), json!({ "version": version }))]).await?;
+    let record = store::version(&tx, id, version)
+        .await?
+        .ok_or_else(|| Problem::not_found("version"))?
+        .record;
+    tx.commit(&[clinician.audit(
+        "record.read",
+        ("record", id.to_string()),
+        json!({ "version": version }),
+    )])
+    .await?;
     Ok(Json(record))
 }
 
 /// Have the encounter's report made as PDF.
 #[utoipa::path(post, path = "/api/records/{id}/report", params(("id" = RecordId, Path)), responses((status = 202, body = JobStarted), (status = 404, body = Problem)))]
-pub async fn make_report(State(app): State<App>, clinician: Clinician, Path(id): Path<RecordId>) -> Result<(StatusCode, Json<JobStarted>)> {
+pub async fn make_report(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<RecordId>,
+) -> Result<(StatusCode, Json<JobStarted>)> {
     let tx = clinician.tx(&app.db).await?;
-    let (version, _, encounter) = store::lock(&tx, id).await?.ok_or_else(|| Problem::not_found("record"))?;
+    let (version, _, encounter) = store::lock(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("record"))?;
     let new = NewJob {
         queue: QueueName::Reports,
         encounter,
@@ -204,23 +290,57 @@ pub async fn make_report(State(app): State<App>, clinician: Clinician, Path(id):
         requested_by: Some(clinician.user),
     };
     let job = jobs::enqueue(&tx, &new).await?;
-    let view = load(&tx, job).await?.ok_or_else(|| Problem::not_found("job"))?;
-    tx.commit(&[clinician.audit("report.request", ("record", id.to_string()), json!({ "job": job, "version": version }))]).await?;
+    let view = load(&tx, job)
+        .await?
+        .ok_or_else(|| Problem::not_found("job"))?;
+    tx.commit(&[clinician.audit(
+        "report.request",
+        ("record", id.to_string()),
+        json!({ "job": job, "version": version }),
+    )])
+    .await?;
     Ok((StatusCode::ACCEPTED, Json(JobStarted { job: view })))
 }
 
 /// The report, once it has been made.
 #[utoipa::path(get, path = "/api/records/{id}/report.pdf", params(("id" = RecordId, Path), WhichVersion), responses((status = 200, content_type = "application/pdf"), (status = 404, body = Problem)))]
-pub async fn report(State(app): State<App>, clinician: Clinician, Path(id): Path<RecordId>, Query(which): Query<WhichVersion>) -> Result<Response> {
+pub async fn report(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(id): Path<RecordId>,
+    Query(which): Query<WhichVersion>,
+) -> Result<Response> {
     let tx = clinician.tx(&app.db).await?;
     let version = match which.version {
         Some(version) => version,
-        None => store::get(&tx, id).await?.ok_or_else(|| Problem::not_found("record"))?.record.version,
+        None => {
+            store::get(&tx, id)
+                .await?
+                .ok_or_else(|| Problem::not_found("record"))?
+                .record
+                .version
+        }
     };
     let pdf = store::report(&tx, id, version).await?.ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "no-report", "the report of this version has not been made yet: ask for it first")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "no-report",
+            "the report of this version has not been made yet: ask for it first",
+        )
     })?;
-    tx.commit(&[clinician.audit("report.read", ("record", id.to_string()), json!({ "version": version }))]).await?;
+    tx.commit(&[clinician.audit(
+        "report.read",
+        ("record", id.to_string()),
+        json!({ "version": version }),
+    )])
+    .await?;
     let name = format!("attachment; filename=\"record-{id}-version-{version}.pdf\"");
-    Ok(([(header::CONTENT_TYPE, "application/pdf".to_owned()), (header::CONTENT_DISPOSITION, name)], pdf).into_response())
+    Ok((
+        [
+            (header::CONTENT_TYPE, "application/pdf".to_owned()),
+            (header::CONTENT_DISPOSITION, name),
+        ],
+        pdf,
+    )
+        .into_response())
 }

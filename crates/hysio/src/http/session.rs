@@ -68,10 +68,13 @@ pub async fn sign_in(
     Json(request): Json<SignIn>,
 ) -> Result<Response> {
     refuse_forgery(&parts)?;
-    app.allow_sign_in(&app.client(address, &parts.headers)).await?;
+    app.allow_sign_in(&app.client(address, &parts.headers))
+        .await?;
     let candidate = app.db.sign_in_candidate(request.email.trim()).await?;
     refuse_locked(candidate.as_ref())?;
-    let hash = candidate.as_ref().map(|candidate| candidate.password_hash.clone());
+    let hash = candidate
+        .as_ref()
+        .map(|candidate| candidate.password_hash.clone());
     let right = app.verify_password(request.password, hash).await?;
     match candidate {
         Some(candidate) if right && !candidate.disabled => open(&app, &candidate).await,
@@ -92,17 +95,28 @@ pub async fn sign_out(State(app): State<App>, signed_in: SignedIn) -> Result<Res
     let tx = app.db.platform_tx().await?;
     sessions::close(&tx, &signed_in.token.0).await?;
     let user = signed_in.session.user.to_string();
-    tx.commit(&[signed_in.audit("session.close", ("user", user), json!({}))]).await?;
+    tx.commit(&[signed_in.audit("session.close", ("user", user), json!({}))])
+        .await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     for name in [COOKIE_SECURE, COOKIE_PLAIN] {
-        let gone = format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict{}", secure_for(name));
-        response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_str(&gone).expect("ASCII"));
+        let gone = format!(
+            "{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict{}",
+            secure_for(name)
+        );
+        response.headers_mut().append(
+            header::SET_COOKIE,
+            HeaderValue::from_str(&gone).expect("ASCII"),
+        );
     }
     Ok(response)
 }
 
 fn wrong() -> Problem {
-    Problem::new(StatusCode::UNAUTHORIZED, "invalid-sign-in", "the e-mail address and the password do not belong together")
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "invalid-sign-in",
+        "the e-mail address and the password do not belong together",
+    )
 }
 
 fn refuse_locked(candidate: Option<&Candidate>) -> Result<()> {
@@ -113,8 +127,15 @@ fn refuse_locked(candidate: Option<&Candidate>) -> Result<()> {
 }
 
 fn locked(until: Timestamp) -> Problem {
-    let seconds = until.duration_since(Timestamp::now()).as_secs().max(1).unsigned_abs();
-    let detail = format!("too many failed sign-ins: try again in {} minutes, or ask your administrator", seconds.div_ceil(60));
+    let seconds = until
+        .duration_since(Timestamp::now())
+        .as_secs()
+        .max(1)
+        .unsigned_abs();
+    let detail = format!(
+        "too many failed sign-ins: try again in {} minutes, or ask your administrator",
+        seconds.div_ceil(60)
+    );
     Problem::new(StatusCode::LOCKED, "locked-out", detail).retry_after(seconds)
 }
 
@@ -124,36 +145,78 @@ async fn count_failure(app: &App, candidate: &Candidate) -> Result<Problem> {
     let lock = std::time::Duration::from_secs(rules.lock_minutes * 60);
     let until = sessions::failed(&tx, candidate.id, rules.lock_after, lock).await?;
     let user = candidate.id.to_string();
-    let mut event = stages::audit(candidate.facility, &user, "session.open", ("user", user.clone()), json!({ "locked": until.is_some() }));
+    let mut event = stages::audit(
+        candidate.facility,
+        &user,
+        "session.open",
+        ("user", user.clone()),
+        json!({ "locked": until.is_some() }),
+    );
     event.outcome = Outcome::Refused;
     tx.commit(&[event]).await?;
-    Ok(until.filter(|until| *until > Timestamp::now()).map_or_else(wrong, locked))
+    Ok(until
+        .filter(|until| *until > Timestamp::now())
+        .map_or_else(wrong, locked))
 }
 
 async fn open(app: &App, candidate: &Candidate) -> Result<Response> {
     let mut token = Zeroizing::new([0_u8; 32]);
-    aws_lc_rs::rand::fill(token.as_mut_slice()).map_err(|_| Problem::unavailable("no random numbers can be had"))?;
+    aws_lc_rs::rand::fill(token.as_mut_slice())
+        .map_err(|_| Problem::unavailable("no random numbers can be had"))?;
     let hours = i64::try_from(app.config.session.lifetime_hours).unwrap_or(i64::MAX);
-    let expires_at = Timestamp::now().checked_add(hours.hours()).unwrap_or(Timestamp::MAX);
-    let session = Session { user: candidate.id, facility: candidate.facility, role: candidate.role, expires_at };
+    let expires_at = Timestamp::now()
+        .checked_add(hours.hours())
+        .unwrap_or(Timestamp::MAX);
+    let session = Session {
+        user: candidate.id,
+        facility: candidate.facility,
+        role: candidate.role,
+        expires_at,
+    };
     let tx = app.db.platform_tx().await?;
     sessions::open(&tx, &TokenHash::of(token.as_slice()).0, &session).await?;
     let user = candidate.id.to_string();
-    tx.commit(&[stages::audit(candidate.facility, &user, "session.open", ("user", user.clone()), json!({ "role": candidate.role }))]).await?;
+    tx.commit(&[stages::audit(
+        candidate.facility,
+        &user,
+        "session.open",
+        ("user", user.clone()),
+        json!({ "role": candidate.role }),
+    )])
+    .await?;
     let me = describe(app, &session).await?;
-    let name = if app.is_https() { COOKIE_SECURE } else { COOKIE_PLAIN };
-    let cookie = format!("{name}={}; Path=/; HttpOnly; SameSite=Strict{}", URL_SAFE_NO_PAD.encode(token.as_slice()), secure_for(name));
+    let name = if app.is_https() {
+        COOKIE_SECURE
+    } else {
+        COOKIE_PLAIN
+    };
+    let cookie = format!(
+        "{name}={}; Path=/; HttpOnly; SameSite=Strict{}",
+        URL_SAFE_NO_PAD.encode(token.as_slice()),
+        secure_for(name)
+    );
     let mut response = Json(me).into_response();
-    response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_str(&cookie).expect("base64 is ASCII"));
+    response.headers_mut().append(
+        header::SET_COOKIE,
+        HeaderValue::from_str(&cookie).expect("base64 is ASCII"),
+    );
     Ok(response)
 }
 
 fn secure_for(name: &str) -> &'static str {
-    if name == COOKIE_SECURE { "; Secure" } else { "" }
+    if name == COOKIE_SECURE {
+        "; Secure"
+    } else {
+        ""
+    }
 }
 
 async fn describe(app: &App, session: &Session) -> Result<Me> {
-    let profile: Profile = app.db.profile(session.user).await?.ok_or_else(Problem::signed_out)?;
+    let profile: Profile = app
+        .db
+        .profile(session.user)
+        .await?
+        .ok_or_else(Problem::signed_out)?;
     Ok(Me {
         user: Person {
             id: profile.id,
@@ -171,29 +234,50 @@ async fn describe(app: &App, session: &Session) -> Result<Me> {
 
 /// Hashes a new password (Argon2id, the crate's defaults: 19 MiB, two passes, as OWASP recommends).
 pub fn hash_password(password: &str) -> anyhow::Result<String> {
-    anyhow::ensure!(password.chars().count() >= 10, "a password needs at least 10 characters");
-    anyhow::ensure!(password.len() <= PASSWORD_BYTES_MAX, "a password has at most {PASSWORD_BYTES_MAX} bytes");
+    anyhow::ensure!(
+        password.chars().count() >= 10,
+        "a password needs at least 10 characters"
+    );
+    anyhow::ensure!(
+        password.len() <= PASSWORD_BYTES_MAX,
+        "a password has at most {PASSWORD_BYTES_MAX} bytes"
+    );
     let hash = Argon2::default().hash_password(password.as_bytes());
-    Ok(hash.map_err(|error| anyhow::anyhow!("the password cannot be hashed: {error}"))?.to_string())
+    Ok(hash
+        .map_err(|error| anyhow::anyhow!("the password cannot be hashed: {error}"))?
+        .to_string())
 }
 
 /// Whether the password is the one that was hashed. Without a hash it takes as long, so that nobody learns from the time
 /// which addresses exist.
 #[must_use]
 pub fn password_matches(password: &str, hash: Option<&str>) -> bool {
-    static NOBODY: LazyLock<String> = LazyLock::new(|| hash_password("nobody has this password").expect("long enough"));
+    static NOBODY: LazyLock<String> =
+        LazyLock::new(|| hash_password("nobody has this password").expect("long enough"));
     if password.len() > PASSWORD_BYTES_MAX {
         return false;
     }
     let parsed = PasswordHash::new(hash.unwrap_or(&NOBODY));
-    let matches = parsed.is_ok_and(|parsed| Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok());
+    let matches = parsed.is_ok_and(|parsed| {
+        Argon2::default()
+            .verify_password(password.as_bytes(), &parsed)
+            .is_ok()
+    });
     matches && hash.is_some()
 }
 
 /// Reads the client's address off a proxy's header, where one is trusted.
 #[must_use]
 pub fn forwarded_for(headers: &HeaderMap) -> Option<std::net::IpAddr> {
-    headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok()
+    headers
+        .get("x-forwarded-for")?
+        .to_str()
+        .ok()?
+        .rsplit(',')
+        .next()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]

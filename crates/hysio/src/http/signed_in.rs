@@ -62,7 +62,11 @@ where
         let app = App::from_ref(state);
         refuse_forgery(parts)?;
         let token = TokenHash::from_headers(&parts.headers).ok_or_else(Problem::signed_out)?;
-        let session = app.db.session(&token.0, app.idle_timeout()).await?.ok_or_else(Problem::signed_out)?;
+        let session = app
+            .db
+            .session(&token.0, app.idle_timeout())
+            .await?
+            .ok_or_else(Problem::signed_out)?;
         app.allow(&session.user.to_string()).await?;
         Ok(Self { session, token })
     }
@@ -74,7 +78,11 @@ pub fn refuse_forgery(parts: &Parts) -> Result<(), Problem> {
     if safe || parts.headers.contains_key(REQUEST_HEADER) {
         return Ok(());
     }
-    Err(Problem::new(StatusCode::FORBIDDEN, "forgery", "a request that changes something must carry the header X-Hysio-Request: 1"))
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "forgery",
+        "a request that changes something must carry the header X-Hysio-Request: 1",
+    ))
 }
 
 impl SignedIn {
@@ -88,8 +96,19 @@ impl SignedIn {
 
     /// An audit entry of what this person did.
     #[must_use]
-    pub fn audit(&self, action: &str, resource: (&str, String), details: serde_json::Value) -> AuditEvent {
-        hysio_infra::postgres::stages::audit(self.session.facility, &self.session.user.to_string(), action, resource, details)
+    pub fn audit(
+        &self,
+        action: &str,
+        resource: (&str, String),
+        details: serde_json::Value,
+    ) -> AuditEvent {
+        hysio_infra::postgres::stages::audit(
+            self.session.facility,
+            &self.session.user.to_string(),
+            action,
+            resource,
+            details,
+        )
     }
 }
 
@@ -106,7 +125,12 @@ impl Clinician {
     }
 
     #[must_use]
-    pub fn audit(&self, action: &str, resource: (&str, String), details: serde_json::Value) -> AuditEvent {
+    pub fn audit(
+        &self,
+        action: &str,
+        resource: (&str, String),
+        details: serde_json::Value,
+    ) -> AuditEvent {
         self.signed_in.audit(action, resource, details)
     }
 }
@@ -118,9 +142,18 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let signed_in = SignedIn::from_request_parts(parts, state).await?.with_role(&[Role::Clinician])?;
-        let facility = signed_in.session.facility.ok_or_else(|| Problem::forbidden("clinician"))?;
-        Ok(Self { user: signed_in.session.user, facility, signed_in })
+        let signed_in = SignedIn::from_request_parts(parts, state)
+            .await?
+            .with_role(&[Role::Clinician])?;
+        let facility = signed_in
+            .session
+            .facility
+            .ok_or_else(|| Problem::forbidden("clinician"))?;
+        Ok(Self {
+            user: signed_in.session.user,
+            facility,
+            signed_in,
+        })
     }
 }
 

@@ -54,9 +54,12 @@ pub async fn decide(
     if !store::decide(&tx, encounter, id, request.decision, clinician.user).await? {
         return Err(Problem::not_found("suggestion"));
     }
-    let suggested = store::get(&tx, encounter, id).await?.ok_or_else(|| Problem::not_found("suggestion"))?;
+    let suggested = store::get(&tx, encounter, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("suggestion"))?;
     let details = json!({ "encounter": encounter, "decision": request.decision });
-    tx.commit(&[clinician.audit("suggestion.decide", ("suggestion", id.to_string()), details)]).await?;
+    tx.commit(&[clinician.audit("suggestion.decide", ("suggestion", id.to_string()), details)])
+        .await?;
     Ok(Json(suggested))
 }
 
@@ -68,9 +71,17 @@ pub async fn add(
     Path(encounter): Path<EncounterId>,
     Json(request): Json<AddCode>,
 ) -> Result<(StatusCode, Json<Suggested>)> {
-    let entry = app.codes.entry(request.system, request.code.trim()).await.map_err(super::codes::coder_problem)?;
+    let entry = app
+        .codes
+        .entry(request.system, request.code.trim())
+        .await
+        .map_err(super::codes::coder_problem)?;
     let entry = entry.ok_or_else(|| {
-        Problem::invalid(format!("the code is not in {}: search for it", request.system)).with("field", "code".into())
+        Problem::invalid(format!(
+            "the code is not in {}: search for it",
+            request.system
+        ))
+        .with("field", "code".into())
     })?;
     let suggestion = Suggestion {
         system: request.system,
@@ -82,7 +93,9 @@ pub async fn add(
     };
     let tx = clinician.tx(&app.db).await?;
     hold_unsigned(&tx, encounter).await?;
-    let known = store::of(&tx, encounter).await?.into_iter().find(|known| known.suggestion.system == suggestion.system && known.suggestion.code == suggestion.code);
+    let known = store::of(&tx, encounter).await?.into_iter().find(|known| {
+        known.suggestion.system == suggestion.system && known.suggestion.code == suggestion.code
+    });
     let id = match known {
         Some(known) => {
             store::decide(&tx, encounter, known.id, Decision::Accepted, clinician.user).await?;
@@ -90,30 +103,63 @@ pub async fn add(
         }
         None => store::add_by_hand(&tx, encounter, &suggestion, clinician.user).await?,
     };
-    let suggested = store::get(&tx, encounter, id).await?.ok_or_else(|| Problem::not_found("suggestion"))?;
-    tx.commit(&[clinician.audit("suggestion.add", ("suggestion", id.to_string()), json!({ "encounter": encounter }))]).await?;
+    let suggested = store::get(&tx, encounter, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("suggestion"))?;
+    tx.commit(&[clinician.audit(
+        "suggestion.add",
+        ("suggestion", id.to_string()),
+        json!({ "encounter": encounter }),
+    )])
+    .await?;
     Ok((StatusCode::CREATED, Json(suggested)))
 }
 
 /// Suggest codes again, from what the note says now.
 #[utoipa::path(post, path = "/api/encounters/{id}/suggest-again", params(("id" = EncounterId, Path)), responses((status = 202, body = JobStarted), (status = 409, body = Problem)))]
-pub async fn again(State(app): State<App>, clinician: Clinician, Path(encounter): Path<EncounterId>) -> Result<(StatusCode, Json<JobStarted>)> {
+pub async fn again(
+    State(app): State<App>,
+    clinician: Clinician,
+    Path(encounter): Path<EncounterId>,
+) -> Result<(StatusCode, Json<JobStarted>)> {
     let tx = clinician.tx(&app.db).await?;
     if encounters::transcript_of(&tx, encounter).await?.is_none() {
-        return Err(Problem::conflict("not-now", "there is no transcript to find codes in yet"));
+        return Err(Problem::conflict(
+            "not-now",
+            "there is no transcript to find codes in yet",
+        ));
     }
-    let id = stages::request_coding(&tx, encounter, clinician.user).await?.ok_or_else(|| Problem::not_found("encounter"))?;
-    let job = jobs::get(&tx, id).await?.ok_or_else(|| Problem::not_found("job"))?;
-    let summary = encounters::get(&tx, encounter).await?.ok_or_else(|| Problem::not_found("encounter"))?;
-    tx.commit(&[clinician.audit("encounter.code", ("encounter", encounter.to_string()), json!({ "job": id }))]).await?;
-    Ok((StatusCode::ACCEPTED, Json(JobStarted { job: view(job, summary.state, None) })))
+    let id = stages::request_coding(&tx, encounter, clinician.user)
+        .await?
+        .ok_or_else(|| Problem::not_found("encounter"))?;
+    let job = jobs::get(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("job"))?;
+    let summary = encounters::get(&tx, encounter)
+        .await?
+        .ok_or_else(|| Problem::not_found("encounter"))?;
+    tx.commit(&[clinician.audit(
+        "encounter.code",
+        ("encounter", encounter.to_string()),
+        json!({ "job": id }),
+    )])
+    .await?;
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(JobStarted {
+            job: view(job, summary.state, None),
+        }),
+    ))
 }
 
 /// Codes belong to the draft: what is signed stays as it is.
 async fn hold_unsigned(tx: &Tx, encounter: EncounterId) -> Result<()> {
     match encounters::lock(tx, encounter).await? {
         None => Err(Problem::not_found("encounter")),
-        Some(Stage::Signed) => Err(Problem::conflict("signed", "the record is signed: amend it first")),
+        Some(Stage::Signed) => Err(Problem::conflict(
+            "signed",
+            "the record is signed: amend it first",
+        )),
         Some(_) => Ok(()),
     }
 }

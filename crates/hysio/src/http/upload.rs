@@ -17,7 +17,10 @@ use hysio_model::id::{EncounterId, JobId, RecordingId};
 use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use std::{io, sync::{Arc, Mutex}};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 use utoipa::ToSchema;
 
 use super::{
@@ -36,7 +39,10 @@ pub struct Accepted {
 }
 
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the form, whose parts are read as they come")]
+#[expect(
+    dead_code,
+    reason = "describes the form, whose parts are read as they come"
+)]
 struct Form {
     encounter_id: EncounterId,
     #[schema(value_type = String, format = "binary")]
@@ -59,19 +65,34 @@ struct Stored {
 
 /// Send a dictation or recording of an encounter.
 #[utoipa::path(post, path = "/api/transcription", request_body(content = Form, content_type = "multipart/form-data"), responses((status = 202, body = Accepted), (status = 409, body = Problem), (status = 413, body = Problem), (status = 415, body = Problem), (status = 507, body = Problem)))]
-pub async fn accept(State(app): State<App>, clinician: Clinician, key: Key, mut form: Multipart) -> Result<(StatusCode, Json<Accepted>)> {
+pub async fn accept(
+    State(app): State<App>,
+    clinician: Clinician,
+    key: Key,
+    mut form: Multipart,
+) -> Result<(StatusCode, Json<Accepted>)> {
     let key = key.required()?;
     let encounter = encounter_id(&mut form).await?;
     // Asked before the upload is read, so that nobody sends an hour of audio in vain.
     let tx = clinician.tx(&app.db).await?;
-    encounters::get(&tx, encounter).await?.ok_or_else(|| Problem::not_found("encounter"))?;
+    encounters::get(&tx, encounter)
+        .await?
+        .ok_or_else(|| Problem::not_found("encounter"))?;
     let keys = tx.shared_keys();
     drop(tx);
-    let file = form.next_field().await.map_err(broken)?.ok_or_else(|| Problem::invalid("the part file is missing").with("field", "file".into()))?;
+    let file =
+        form.next_field().await.map_err(broken)?.ok_or_else(|| {
+            Problem::invalid("the part file is missing").with("field", "file".into())
+        })?;
     let stored = store(&app, &clinician, &keys, file).await?;
-    let blob = BlobKey { facility: clinician.facility, recording: stored.recording };
+    let blob = BlobKey {
+        facility: clinician.facility,
+        recording: stored.recording,
+    };
     match commit(&app, &clinician, &key, encounter, &stored).await {
-        Ok(accepted) if accepted.recording_id == stored.recording => Ok((StatusCode::ACCEPTED, Json(accepted))),
+        Ok(accepted) if accepted.recording_id == stored.recording => {
+            Ok((StatusCode::ACCEPTED, Json(accepted)))
+        }
         Ok(earlier) => {
             app.blobs.delete(blob).await?;
             Ok((StatusCode::ACCEPTED, Json(earlier)))
@@ -88,21 +109,39 @@ pub async fn accept(State(app): State<App>, clinician: Clinician, key: Key, mut 
 async fn encounter_id(form: &mut Multipart) -> Result<EncounterId> {
     let first = form.next_field().await.map_err(broken)?;
     let field = first.filter(|field| field.name() == Some("encounter_id"));
-    let field = field.ok_or_else(|| Problem::invalid("the first part must be encounter_id, the second file").with("field", "encounter_id".into()))?;
+    let field = field.ok_or_else(|| {
+        Problem::invalid("the first part must be encounter_id, the second file")
+            .with("field", "encounter_id".into())
+    })?;
     let text = field.text().await.map_err(broken)?;
-    text.trim().parse().map_err(|_| Problem::not_found("encounter"))
+    text.trim()
+        .parse()
+        .map_err(|_| Problem::not_found("encounter"))
 }
 
 fn broken(error: axum::extract::multipart::MultipartError) -> Problem {
     let status = error.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        return Problem::new(status, "too-large", "the recording is larger than this server takes: split it, or ask for a higher http.upload_bytes_max");
+        return Problem::new(
+            status,
+            "too-large",
+            "the recording is larger than this server takes: split it, or ask for a higher http.upload_bytes_max",
+        );
     }
-    Problem::new(StatusCode::BAD_REQUEST, "upload-incomplete", "the upload broke off or is not multipart/form-data; send it again")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "upload-incomplete",
+        "the upload broke off or is not multipart/form-data; send it again",
+    )
 }
 
 /// Seals the audio on its way to disk.
-async fn store(app: &App, clinician: &Clinician, keys: &Arc<FacilityKeys>, mut file: Field<'_>) -> Result<Stored> {
+async fn store(
+    app: &App,
+    clinician: &Clinician,
+    keys: &Arc<FacilityKeys>,
+    mut file: Field<'_>,
+) -> Result<Stored> {
     let head = head(&mut file).await?;
     let media_type = media_type(&head)?;
     let recording = RecordingId::new();
@@ -115,14 +154,22 @@ async fn store(app: &App, clinician: &Clinician, keys: &Arc<FacilityKeys>, mut f
         let sealer = BlobSealer::new(keys, &place(recording), &mut header);
         stream::once(async { Ok(Bytes::from(header)) }).chain(seal(audio, sealer, seen))
     };
-    let key = BlobKey { facility: clinician.facility, recording };
+    let key = BlobKey {
+        facility: clinician.facility,
+        recording,
+    };
     let stored = app.blobs.put(key, sealed).await;
     if let Some(problem) = failure.lock().expect("not poisoned").take() {
         return Err(problem);
     }
     stored?;
     let seen = std::mem::take(&mut *seen.lock().expect("not poisoned"));
-    Ok(Stored { recording, media_type, bytes: i64::try_from(seen.bytes).unwrap_or(i64::MAX), digest: seen.hash.finalize().to_vec() })
+    Ok(Stored {
+        recording,
+        media_type,
+        bytes: i64::try_from(seen.bytes).unwrap_or(i64::MAX),
+        digest: seen.hash.finalize().to_vec(),
+    })
 }
 
 /// Where a recording's audio is stored, as its ciphertext knows it.
@@ -141,7 +188,10 @@ async fn head(file: &mut Field<'_>) -> Result<Bytes> {
         }
     }
     if head.is_empty() {
-        return Err(Problem::invalid("the recording is empty: nothing was recorded, or the file has no content").with("field", "file".into()));
+        return Err(Problem::invalid(
+            "the recording is empty: nothing was recorded, or the file has no content",
+        )
+        .with("field", "file".into()));
     }
     Ok(head.into())
 }
@@ -149,16 +199,41 @@ async fn head(file: &mut Field<'_>) -> Result<Bytes> {
 /// What the content says it is, whatever the file is called.
 fn media_type(head: &[u8]) -> Result<&'static str> {
     let kind = infer::get(head).map(|kind| kind.mime_type());
-    kind.filter(|mime| mime.starts_with("audio/") || ["video/webm", "video/mp4", "video/x-matroska", "video/quicktime", "application/ogg", "video/ogg"].contains(mime))
-        .ok_or_else(|| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-audio", "this is not audio that can be read: send WAV, FLAC, MP3, OGG, M4A or WebM"))
+    kind.filter(|mime| {
+        mime.starts_with("audio/")
+            || [
+                "video/webm",
+                "video/mp4",
+                "video/x-matroska",
+                "video/quicktime",
+                "application/ogg",
+                "video/ogg",
+            ]
+            .contains(mime)
+    })
+    .ok_or_else(|| {
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not-audio",
+            "this is not audio that can be read: send WAV, FLAC, MP3, OGG, M4A or WebM",
+        )
+    })
 }
 
 trait ChainFile: Sized {
-    fn chain_file(self, file: Field<'_>, failure: Arc<Mutex<Option<Problem>>>) -> impl futures::Stream<Item = io::Result<Bytes>> + Send;
+    fn chain_file(
+        self,
+        file: Field<'_>,
+        failure: Arc<Mutex<Option<Problem>>>,
+    ) -> impl futures::Stream<Item = io::Result<Bytes>> + Send;
 }
 
 impl<S: futures::Stream<Item = io::Result<Bytes>> + Send> ChainFile for S {
-    fn chain_file(self, file: Field<'_>, failure: Arc<Mutex<Option<Problem>>>) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
+    fn chain_file(
+        self,
+        file: Field<'_>,
+        failure: Arc<Mutex<Option<Problem>>>,
+    ) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
         self.chain(file.map_err(move |error| {
             *failure.lock().expect("not poisoned") = Some(broken(error));
             io::ErrorKind::UnexpectedEof.into()
@@ -166,12 +241,18 @@ impl<S: futures::Stream<Item = io::Result<Bytes>> + Send> ChainFile for S {
     }
 }
 
-fn seal(audio: impl futures::Stream<Item = io::Result<Bytes>> + Send, sealer: BlobSealer, seen: Arc<Mutex<Seen>>) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
+fn seal(
+    audio: impl futures::Stream<Item = io::Result<Bytes>> + Send,
+    sealer: BlobSealer,
+    seen: Arc<Mutex<Seen>>,
+) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
     let state = Some((Box::pin(audio), sealer));
     stream::try_unfold(state, move |state| {
         let seen = seen.clone();
         async move {
-            let Some((mut audio, mut sealer)) = state else { return Ok(None) };
+            let Some((mut audio, mut sealer)) = state else {
+                return Ok(None);
+            };
             let mut out = Vec::new();
             match audio.try_next().await? {
                 Some(chunk) => {
@@ -192,25 +273,72 @@ fn seal(audio: impl futures::Stream<Item = io::Result<Bytes>> + Send, sealer: Bl
     })
 }
 
-async fn commit(app: &App, clinician: &Clinician, key: &Key, encounter: EncounterId, stored: &Stored) -> Result<Accepted> {
-    let content = [b"POST /api/transcription".as_slice(), encounter.0.as_bytes(), &stored.digest];
+async fn commit(
+    app: &App,
+    clinician: &Clinician,
+    key: &Key,
+    encounter: EncounterId,
+    stored: &Stored,
+) -> Result<Accepted> {
+    let content = [
+        b"POST /api/transcription".as_slice(),
+        encounter.0.as_bytes(),
+        &stored.digest,
+    ];
     let tx = clinician.tx(&app.db).await?;
     if let Some(made) = key.earlier(&tx, clinician.user, &content).await? {
         return earlier(&tx, encounter, &made).await;
     }
     let (bytes, by) = (stored.bytes, clinician.user);
-    let job = stages::accept(&tx, encounter, stored.recording, stored.media_type, bytes, by).await?.ok_or_else(|| Problem::not_found("encounter"))?;
-    key.remember(&tx, clinician.user, &content, format!("{} {job}", stored.recording)).await?;
-    let view = load(&tx, job).await?.ok_or_else(|| Problem::not_found("job"))?;
+    let job = stages::accept(
+        &tx,
+        encounter,
+        stored.recording,
+        stored.media_type,
+        bytes,
+        by,
+    )
+    .await?
+    .ok_or_else(|| Problem::not_found("encounter"))?;
+    key.remember(
+        &tx,
+        clinician.user,
+        &content,
+        format!("{} {job}", stored.recording),
+    )
+    .await?;
+    let view = load(&tx, job)
+        .await?
+        .ok_or_else(|| Problem::not_found("job"))?;
     let details = json!({ "encounter": encounter, "job": job, "bytes": bytes, "media_type": stored.media_type });
-    tx.commit(&[clinician.audit("recording.accept", ("recording", stored.recording.to_string()), details)]).await?;
-    Ok(Accepted { job: view, encounter_id: encounter, recording_id: stored.recording })
+    tx.commit(&[clinician.audit(
+        "recording.accept",
+        ("recording", stored.recording.to_string()),
+        details,
+    )])
+    .await?;
+    Ok(Accepted {
+        job: view,
+        encounter_id: encounter,
+        recording_id: stored.recording,
+    })
 }
 
-async fn earlier(tx: &hysio_infra::postgres::Tx, encounter: EncounterId, made: &str) -> Result<Accepted> {
+async fn earlier(
+    tx: &hysio_infra::postgres::Tx,
+    encounter: EncounterId,
+    made: &str,
+) -> Result<Accepted> {
     let lost = || Problem::not_found("job");
     let (recording, job) = made.split_once(' ').ok_or_else(lost)?;
-    let (recording_id, job): (RecordingId, JobId) = (recording.parse().map_err(|_| lost())?, job.parse().map_err(|_| lost())?);
+    let (recording_id, job): (RecordingId, JobId) = (
+        recording.parse().map_err(|_| lost())?,
+        job.parse().map_err(|_| lost())?,
+    );
     let job = jobs::get(tx, job).await?.ok_or_else(lost)?;
-    Ok(Accepted { job: super::jobs::with_stage(tx, job).await?, encounter_id: encounter, recording_id })
+    Ok(Accepted {
+        job: super::jobs::with_stage(tx, job).await?,
+        encounter_id: encounter,
+        recording_id,
+    })
 }

@@ -69,8 +69,28 @@ pub struct ChangeUser {
 
 impl From<User> for UserView {
     fn from(user: User) -> Self {
-        let User { id, email, name, role, specialty, language, disabled, locked_until, created_at } = user;
-        Self { id, email, name, role, specialty, language, disabled, locked_until, created_at }
+        let User {
+            id,
+            email,
+            name,
+            role,
+            specialty,
+            language,
+            disabled,
+            locked_until,
+            created_at,
+        } = user;
+        Self {
+            id,
+            email,
+            name,
+            role,
+            specialty,
+            language,
+            disabled,
+            locked_until,
+            created_at,
+        }
     }
 }
 
@@ -78,23 +98,37 @@ impl From<User> for UserView {
 #[utoipa::path(get, path = "/api/users", responses((status = 200, body = Users)))]
 pub async fn list(State(app): State<App>, admin: FacilityAdmin) -> Result<Json<Users>> {
     let tx = app.db.tx(own(&admin)?).await?;
-    Ok(Json(Users { users: store::list(&tx).await?.into_iter().map(UserView::from).collect() }))
+    Ok(Json(Users {
+        users: store::list(&tx)
+            .await?
+            .into_iter()
+            .map(UserView::from)
+            .collect(),
+    }))
 }
 
 /// Add a user to the own facility.
 #[utoipa::path(post, path = "/api/users", request_body = AddUser, responses((status = 201, body = UserView), (status = 409, body = Problem), (status = 422, body = Problem)))]
-pub async fn create(State(app): State<App>, admin: FacilityAdmin, Json(add): Json<AddUser>) -> Result<(StatusCode, Json<UserView>)> {
+pub async fn create(
+    State(app): State<App>,
+    admin: FacilityAdmin,
+    Json(add): Json<AddUser>,
+) -> Result<(StatusCode, Json<UserView>)> {
     let facility = own(&admin)?;
     if ![Role::Clinician, Role::FacilityAdmin].contains(&add.role) {
         return Err(Problem::invalid("a facility has clinicians and administrators: operators and auditors are added by `hysio user add`").with("field", "role".into()));
     }
     let email = add.email.trim().to_owned();
     if !(3..=254).contains(&email.len()) || !email.contains('@') {
-        return Err(Problem::invalid("email: must be an e-mail address").with("field", "email".into()));
+        return Err(
+            Problem::invalid("email: must be an e-mail address").with("field", "email".into())
+        );
     }
     let name = add.name.trim().to_owned();
     if name.is_empty() || name.len() > 200 {
-        return Err(Problem::invalid("name: must have 1 to 200 characters").with("field", "name".into()));
+        return Err(
+            Problem::invalid("name: must have 1 to 200 characters").with("field", "name".into())
+        );
     }
     let new = NewUser {
         facility: Some(facility),
@@ -106,25 +140,45 @@ pub async fn create(State(app): State<App>, admin: FacilityAdmin, Json(add): Jso
         language: add.language.unwrap_or(Language::English),
     };
     let tx = app.db.tx(facility).await?;
-    let id = store::insert(&tx, &new).await.map_err(|error| match error {
-        postgres::Error::Constraint { constraint } if constraint == store::EMAIL_CONSTRAINT => Problem::conflict("email-taken", "somebody signs in with this address already"),
-        other => other.into(),
-    })?;
-    let user = store::get(&tx, id).await?.ok_or_else(|| Problem::not_found("user"))?;
-    tx.commit(&[admin.0.audit("user.create", ("user", id.to_string()), json!({ "role": add.role }))]).await?;
+    let id = store::insert(&tx, &new)
+        .await
+        .map_err(|error| match error {
+            postgres::Error::Constraint { constraint } if constraint == store::EMAIL_CONSTRAINT => {
+                Problem::conflict("email-taken", "somebody signs in with this address already")
+            }
+            other => other.into(),
+        })?;
+    let user = store::get(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("user"))?;
+    tx.commit(&[admin.0.audit(
+        "user.create",
+        ("user", id.to_string()),
+        json!({ "role": add.role }),
+    )])
+    .await?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
 
 /// Disable or enable a user, unlock them, or set a new password. Their sessions end with a new password or a disabling.
 #[utoipa::path(patch, path = "/api/users/{id}", params(("id" = UserId, Path)), request_body = ChangeUser, responses((status = 200, body = UserView), (status = 404, body = Problem)))]
-pub async fn update(State(app): State<App>, admin: FacilityAdmin, Path(id): Path<UserId>, Json(request): Json<ChangeUser>) -> Result<Json<UserView>> {
+pub async fn update(
+    State(app): State<App>,
+    admin: FacilityAdmin,
+    Path(id): Path<UserId>,
+    Json(request): Json<ChangeUser>,
+) -> Result<Json<UserView>> {
     let password_hash = match request.password {
         Some(password) => Some(app.hash_password(password).await?),
         None => None,
     };
     let ends_sessions = password_hash.is_some() || request.disabled == Some(true);
     let details = json!({ "disabled": request.disabled, "password": password_hash.is_some(), "unlock": request.unlock });
-    let change = Change { disabled: request.disabled, password_hash, unlock: request.unlock.unwrap_or(false) };
+    let change = Change {
+        disabled: request.disabled,
+        password_hash,
+        unlock: request.unlock.unwrap_or(false),
+    };
     let tx = app.db.tx(own(&admin)?).await?;
     if !store::update(&tx, id, &change).await? {
         return Err(Problem::not_found("user"));
@@ -132,11 +186,20 @@ pub async fn update(State(app): State<App>, admin: FacilityAdmin, Path(id): Path
     if ends_sessions {
         sessions::close_all(&tx, id).await?;
     }
-    let user = store::get(&tx, id).await?.ok_or_else(|| Problem::not_found("user"))?;
-    tx.commit(&[admin.0.audit("user.change", ("user", id.to_string()), details)]).await?;
+    let user = store::get(&tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("user"))?;
+    tx.commit(&[admin
+        .0
+        .audit("user.change", ("user", id.to_string()), details)])
+        .await?;
     Ok(Json(user.into()))
 }
 
 fn own(admin: &FacilityAdmin) -> Result<FacilityId> {
-    admin.0.session.facility.ok_or_else(|| Problem::forbidden("facility_admin"))
+    admin
+        .0
+        .session
+        .facility
+        .ok_or_else(|| Problem::forbidden("facility_admin"))
 }

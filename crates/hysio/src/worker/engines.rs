@@ -40,7 +40,10 @@ fn transcription_server(config: &Config) -> anyhow::Result<openai::Transcription
     let own = format!("http://{}", config.http.transcription);
     let mut settings = match &config.transcription.engine {
         Some(engine) => {
-            let mut settings = openai::Settings::new(&engine.url, engine.model.clone().unwrap_or_else(|| "whisper-1".into()));
+            let mut settings = openai::Settings::new(
+                &engine.url,
+                engine.model.clone().unwrap_or_else(|| "whisper-1".into()),
+            );
             settings.key_file.clone_from(&engine.key_file);
             settings
         }
@@ -52,16 +55,24 @@ fn transcription_server(config: &Config) -> anyhow::Result<openai::Transcription
 
 pub fn code_client(config: &Config) -> anyhow::Result<DiagnosecodeClient> {
     let own = format!("http://{}", config.http.diagnosecode);
-    Ok(DiagnosecodeClient::new(config.diagnosecode.url.as_deref().unwrap_or(&own))?)
+    Ok(DiagnosecodeClient::new(
+        config.diagnosecode.url.as_deref().unwrap_or(&own),
+    )?)
 }
 
 fn mailer(config: &Config) -> anyhow::Result<smtp::Mailer> {
-    let Some(url) = &config.smtp.url else { return Ok(smtp::Mailer::not_configured()) };
+    let Some(url) = &config.smtp.url else {
+        return Ok(smtp::Mailer::not_configured());
+    };
     Ok(smtp::Mailer::new(&smtp::Settings {
         url: url.clone(),
         user: config.smtp.user.clone(),
         password_file: config.smtp.password_file.clone(),
-        from: config.smtp.from.clone().unwrap_or_else(|| "Hysio <no-reply@localhost>".into()),
+        from: config
+            .smtp
+            .from
+            .clone()
+            .unwrap_or_else(|| "Hysio <no-reply@localhost>".into()),
         timeout: Duration::from_secs(30),
         authority_file: None,
         public_url: config.http.public_url.clone(),
@@ -80,14 +91,23 @@ impl Transcriber for Server {
         language: Option<Language>,
         _progress: &(dyn Fn(f32) + Send + Sync),
     ) -> Result<Transcript, JobError> {
-        self.0.transcribe(audio.into(), language).await.map_err(|error| {
-            if error.is_retryable() {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the transcription engine is away");
-                JobError::retry("engine-unavailable", "the transcription engine cannot be reached or is busy")
-            } else {
-                JobError::fail("engine-refused", error.to_string())
-            }
-        })
+        self.0
+            .transcribe(audio.into(), language)
+            .await
+            .map_err(|error| {
+                if error.is_retryable() {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the transcription engine is away"
+                    );
+                    JobError::retry(
+                        "engine-unavailable",
+                        "the transcription engine cannot be reached or is busy",
+                    )
+                } else {
+                    JobError::fail("engine-refused", error.to_string())
+                }
+            })
     }
 }
 
@@ -98,15 +118,28 @@ struct Service(DiagnosecodeClient);
 impl Coder for Service {
     async fn suggest(&self, text: &str, query: &CodeQuery) -> Result<Coding, JobError> {
         let text = Phi::new(text.to_owned());
-        let found = self.0.suggest(&text, query.system, query.language.map(Language::code), query.limit).await;
+        let found = self
+            .0
+            .suggest(
+                &text,
+                query.system,
+                query.language.map(Language::code),
+                query.limit,
+            )
+            .await;
         let found = found.map_err(|error| {
             if error.is_transient() {
-                JobError::retry("coder-unavailable", "the diagnosecode service cannot be reached or is busy")
+                JobError::retry(
+                    "coder-unavailable",
+                    "the diagnosecode service cannot be reached or is busy",
+                )
             } else {
                 JobError::fail("coder-refused", error.to_string())
             }
         })?;
-        Ok(Coding { suggestions: found.suggestions, model: found.model })
+        Ok(Coding {
+            suggestions: found.suggestions,
+            model: found.model,
+        })
     }
 }
-

@@ -23,7 +23,11 @@ use crate::http::recordings;
 /// Codes that are suggested for one encounter.
 const SUGGESTIONS: usize = 10;
 
-pub(super) async fn perform(worker: &Worker, job: &Leased, progress: &Progress) -> Result<(), Failed> {
+pub(super) async fn perform(
+    worker: &Worker,
+    job: &Leased,
+    progress: &Progress,
+) -> Result<(), Failed> {
     match job.queue {
         QueueName::Transcription => transcribe(worker, job, progress).await,
         QueueName::Diagnosecode => suggest(worker, job).await,
@@ -35,31 +39,59 @@ pub(super) async fn perform(worker: &Worker, job: &Leased, progress: &Progress) 
 async fn transcribe(worker: &Worker, job: &Leased, progress: &Progress) -> Result<(), Failed> {
     let recording: RecordingId = job.subject.parse().map_err(|_| nonsense())?;
     let tx = worker.db.tx(job.facility).await?;
-    let (stored, _) = encounters::recording(&tx, recording).await?.ok_or_else(gone)?;
-    let encounter = encounters::get(&tx, job.encounter).await?.ok_or_else(gone)?;
+    let (stored, _) = encounters::recording(&tx, recording)
+        .await?
+        .ok_or_else(gone)?;
+    let encounter = encounters::get(&tx, job.encounter)
+        .await?
+        .ok_or_else(gone)?;
     let keys = tx.shared_keys();
     drop(tx);
     let audio = recordings::open(&worker.engines.blobs, &keys, recording)
         .await
-        .map_err(|_| JobError::retry("recording-unreadable", "the recording could not be read from storage"))?;
+        .map_err(|_| {
+            JobError::retry(
+                "recording-unreadable",
+                "the recording could not be read from storage",
+            )
+        })?;
     let begun = std::time::Instant::now();
     let transcript = worker
         .engines
         .transcriber
-        .transcribe(audio.to_vec(), &stored.media_type, encounter.language, &|share| progress.set(share))
+        .transcribe(
+            audio.to_vec(),
+            &stored.media_type,
+            encounter.language,
+            &|share| progress.set(share),
+        )
         .await?;
-    worker.metrics.transcribed(transcript.language.code(), encounter.specialty, begun.elapsed());
-    Ok(worker.db.commit_transcript(job, recording, &transcript).await?)
+    worker.metrics.transcribed(
+        transcript.language.code(),
+        encounter.specialty,
+        begun.elapsed(),
+    );
+    Ok(worker
+        .db
+        .commit_transcript(job, recording, &transcript)
+        .await?)
 }
 
 async fn suggest(worker: &Worker, job: &Leased) -> Result<(), Failed> {
     let tx = worker.db.tx(job.facility).await?;
-    let encounter = encounters::get(&tx, job.encounter).await?.ok_or_else(gone)?;
-    let transcript = encounters::transcript_of(&tx, job.encounter).await?.ok_or_else(gone)?;
+    let encounter = encounters::get(&tx, job.encounter)
+        .await?
+        .ok_or_else(gone)?;
+    let transcript = encounters::transcript_of(&tx, job.encounter)
+        .await?
+        .ok_or_else(gone)?;
     drop(tx);
     let text = transcript.text();
     let coding = if text.trim().is_empty() {
-        Coding { suggestions: vec![], model: "none".into() }
+        Coding {
+            suggestions: vec![],
+            model: "none".into(),
+        }
     } else {
         let query = CodeQuery {
             system: encounter.code_system,
@@ -84,7 +116,11 @@ async fn send_email(worker: &Worker, job: &Leased) -> Result<(), Failed> {
     let outcome = match worker.engines.mailer.send(&mail).await {
         Ok(()) => "sent",
         Err(smtp::Error::NotConfigured) => "no mail server is configured",
-        Err(error) if error.is_retryable() => return Err(JobError::retry("mail-server", "the mail server did not take the mail").into()),
+        Err(error) if error.is_retryable() => {
+            return Err(
+                JobError::retry("mail-server", "the mail server did not take the mail").into(),
+            );
+        }
         Err(error) => return Err(JobError::fail("mail-refused", error.to_string()).into()),
     };
     Ok(worker.db.commit_email(job, to, outcome).await?)
@@ -92,12 +128,23 @@ async fn send_email(worker: &Worker, job: &Leased) -> Result<(), Failed> {
 
 async fn make_report(worker: &Worker, job: &Leased) -> Result<(), Failed> {
     let (record, version) = job.subject.split_once(' ').ok_or_else(nonsense)?;
-    let (record, version) = (RecordId(record.parse().map_err(|_| nonsense())?), version.parse().map_err(|_| nonsense())?);
+    let (record, version) = (
+        RecordId(record.parse().map_err(|_| nonsense())?),
+        version.parse().map_err(|_| nonsense())?,
+    );
     let tx = worker.db.tx(job.facility).await?;
-    let mut encounter = encounters::whole(&tx, job.encounter).await?.ok_or_else(gone)?;
-    let stored = records::version(&tx, record, version).await?.ok_or_else(gone)?;
+    let mut encounter = encounters::whole(&tx, job.encounter)
+        .await?
+        .ok_or_else(gone)?;
+    let stored = records::version(&tx, record, version)
+        .await?
+        .ok_or_else(gone)?;
     drop(tx);
-    let clinician = worker.db.profile(encounter.summary.clinician_id).await?.ok_or_else(gone)?;
+    let clinician = worker
+        .db
+        .profile(encounter.summary.clinician_id)
+        .await?
+        .ok_or_else(gone)?;
     let digest = pdf::content_digest(&stored.record);
     encounter.record = Some(stored.record.as_seen_with(&encounter.suggestions));
     let letterhead = Letterhead {

@@ -1,7 +1,11 @@
 //! Facilities, and the keys and users they start with. Done by the schema's owner (`hysio facility`, `hysio user`, the
 //! first `hysio up`), never by a service.
 
-use hysio_model::{Facility, Role, Specialty, id::{FacilityId, UserId}, transcript::Language};
+use hysio_model::{
+    Facility, Role, Specialty,
+    id::{FacilityId, UserId},
+    transcript::Language,
+};
 use tokio_postgres::Client;
 
 use super::{Result, keys};
@@ -19,17 +23,39 @@ pub struct NewUser {
 }
 
 /// A new facility with its first data key.
-pub async fn add_facility(client: &mut Client, master: &MasterKeys, name: &str) -> Result<Facility> {
+pub async fn add_facility(
+    client: &mut Client,
+    master: &MasterKeys,
+    name: &str,
+) -> Result<Facility> {
     let tx = client.transaction().await?;
-    let id = FacilityId(tx.query_one("INSERT INTO facilities (name) VALUES ($1) RETURNING id", &[&name]).await?.get(0));
+    let id = FacilityId(
+        tx.query_one(
+            "INSERT INTO facilities (name) VALUES ($1) RETURNING id",
+            &[&name],
+        )
+        .await?
+        .get(0),
+    );
     keys::add_data_key(master, &tx, id).await?;
     tx.commit().await?;
-    Ok(Facility { id, name: name.to_owned() })
+    Ok(Facility {
+        id,
+        name: name.to_owned(),
+    })
 }
 
 pub async fn facilities(client: &Client) -> Result<Vec<Facility>> {
-    let rows = client.query("SELECT id, name FROM facilities ORDER BY id", &[]).await?;
-    Ok(rows.iter().map(|row| Facility { id: FacilityId(row.get(0)), name: row.get(1) }).collect())
+    let rows = client
+        .query("SELECT id, name FROM facilities ORDER BY id", &[])
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| Facility {
+            id: FacilityId(row.get(0)),
+            name: row.get(1),
+        })
+        .collect())
 }
 
 /// # Errors
@@ -56,11 +82,18 @@ pub async fn add_user(client: &Client, user: &NewUser) -> Result<UserId> {
 }
 
 pub async fn any_user(client: &Client) -> Result<bool> {
-    Ok(client.query_one("SELECT EXISTS (SELECT FROM users)", &[]).await?.get(0))
+    Ok(client
+        .query_one("SELECT EXISTS (SELECT FROM users)", &[])
+        .await?
+        .get(0))
 }
 
 /// A new data key for a facility; from now on it seals, and the older ones go on opening.
-pub async fn rotate_data_key(client: &Client, master: &MasterKeys, facility: FacilityId) -> Result<u32> {
+pub async fn rotate_data_key(
+    client: &Client,
+    master: &MasterKeys,
+    facility: FacilityId,
+) -> Result<u32> {
     keys::add_data_key(master, client, facility).await
 }
 

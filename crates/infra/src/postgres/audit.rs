@@ -13,7 +13,9 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::{Database, Error, Result};
-use crate::audit::{Entry, Hash, Leaf, Log, Report, SigningKeys, StoredCheckpoint, Verifier, VerifyingKeys};
+use crate::audit::{
+    Entry, Hash, Leaf, Log, Report, SigningKeys, StoredCheckpoint, Verifier, VerifyingKeys,
+};
 
 pub(super) const INSERT: &str = "INSERT INTO audit_entries (id, at, facility_id, actor, action, resource, resource_id, outcome, details)
      SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[])";
@@ -82,18 +84,30 @@ impl Database {
     /// 0 also when another instance is at it.
     pub async fn sequence_audit(&self, keys: &SigningKeys) -> Result<usize> {
         let tx = self.platform_tx().await?;
-        let mine: bool = tx.query_one("SELECT pg_try_advisory_xact_lock($1)", &[&SEQUENCER_LOCK]).await?.get(0);
+        let mine: bool = tx
+            .query_one("SELECT pg_try_advisory_xact_lock($1)", &[&SEQUENCER_LOCK])
+            .await?
+            .get(0);
         if !mine {
             return Ok(0);
         }
-        let sql = format!("SELECT {COLUMNS} FROM audit_entries WHERE leaf_index IS NULL ORDER BY recorded_at, id LIMIT $1");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM audit_entries WHERE leaf_index IS NULL ORDER BY recorded_at, id LIMIT $1"
+        );
         let waiting = tx.query(&sql, &[&BATCH]).await?;
         if waiting.is_empty() {
             return Ok(0);
         }
-        let last = tx.query_opt("SELECT size, note, frontier FROM audit_checkpoints ORDER BY size DESC LIMIT 1", &[]).await?;
+        let last = tx
+            .query_opt(
+                "SELECT size, note, frontier FROM audit_checkpoints ORDER BY size DESC LIMIT 1",
+                &[],
+            )
+            .await?;
         let last = last.map(|row| checkpoint(&row)).transpose()?;
-        let mut log = Log::resume(last.as_ref(), keys).map_err(|error| Error::Settings(format!("the audit trail cannot be continued: {error}")))?;
+        let mut log = Log::resume(last.as_ref(), keys).map_err(|error| {
+            Error::Settings(format!("the audit trail cannot be continued: {error}"))
+        })?;
         let (mut ids, mut indexes, mut hashes) = (Vec::new(), Vec::new(), Vec::new());
         for row in &waiting {
             let event = event(row)?;
@@ -107,7 +121,11 @@ impl Database {
         tx.execute(placed, &[&ids, &indexes, &hashes]).await?;
         let signed = log.sign(keys, Timestamp::now());
         let insert = "INSERT INTO audit_checkpoints (size, note, frontier) VALUES ($1, $2, $3)";
-        tx.execute(insert, &[&index(signed.size), &signed.note, &signed.frontier]).await?;
+        tx.execute(
+            insert,
+            &[&index(signed.size), &signed.note, &signed.frontier],
+        )
+        .await?;
         tx.commit(&[]).await?;
         Ok(waiting.len())
     }
@@ -118,7 +136,11 @@ impl Database {
             "SELECT {COLUMNS} FROM audit_entries WHERE ($1::bigint IS NULL OR leaf_index < $1)
              ORDER BY leaf_index DESC NULLS FIRST, recorded_at DESC LIMIT $2"
         );
-        let rows = self.client().await?.query(&sql, &[&before.map(index), &limit]).await?;
+        let rows = self
+            .client()
+            .await?
+            .query(&sql, &[&before.map(index), &limit])
+            .await?;
         rows.iter().map(entry).collect()
     }
 
@@ -147,7 +169,10 @@ pub async fn read_trail<E: From<Error> + Send>(
     client: &Client,
     mut each: impl FnMut(Item) -> std::result::Result<(), E> + Send,
 ) -> std::result::Result<(), E> {
-    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(Error::from)?;
+    client
+        .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await
+        .map_err(Error::from)?;
     let read = read(client, &mut each).await;
     client.batch_execute("COMMIT").await.map_err(Error::from)?;
     read
@@ -159,13 +184,32 @@ pub enum Item {
     Checkpoint(StoredCheckpoint),
 }
 
-async fn read<E: From<Error>>(client: &Client, each: &mut (impl FnMut(Item) -> std::result::Result<(), E> + Send)) -> std::result::Result<(), E> {
-    let rows = client.query("SELECT size, note, frontier FROM audit_checkpoints ORDER BY size", &[]).await.map_err(Error::from)?;
-    let mut checkpoints = rows.iter().map(checkpoint).collect::<Result<Vec<_>>>()?.into_iter().peekable();
-    let sql = format!("SELECT {COLUMNS} FROM audit_entries WHERE leaf_index > $1 ORDER BY leaf_index LIMIT $2");
+async fn read<E: From<Error>>(
+    client: &Client,
+    each: &mut (impl FnMut(Item) -> std::result::Result<(), E> + Send),
+) -> std::result::Result<(), E> {
+    let rows = client
+        .query(
+            "SELECT size, note, frontier FROM audit_checkpoints ORDER BY size",
+            &[],
+        )
+        .await
+        .map_err(Error::from)?;
+    let mut checkpoints = rows
+        .iter()
+        .map(checkpoint)
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .peekable();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit_entries WHERE leaf_index > $1 ORDER BY leaf_index LIMIT $2"
+    );
     let mut last = -1_i64;
     loop {
-        let rows = client.query(&sql, &[&last, &PAGE]).await.map_err(Error::from)?;
+        let rows = client
+            .query(&sql, &[&last, &PAGE])
+            .await
+            .map_err(Error::from)?;
         for row in &rows {
             last = row.get("leaf_index");
             while let Some(due) = checkpoints.next_if(|checkpoint| index(checkpoint.size) <= last) {
@@ -180,7 +224,9 @@ async fn read<E: From<Error>>(client: &Client, each: &mut (impl FnMut(Item) -> s
     for due in checkpoints {
         each(Item::Checkpoint(due))?;
     }
-    let waiting = format!("SELECT {COLUMNS} FROM audit_entries WHERE leaf_index IS NULL ORDER BY recorded_at");
+    let waiting = format!(
+        "SELECT {COLUMNS} FROM audit_entries WHERE leaf_index IS NULL ORDER BY recorded_at"
+    );
     for row in &client.query(&waiting, &[]).await.map_err(Error::from)? {
         each(Item::Entry(entry(row)?))?;
     }
@@ -193,13 +239,21 @@ fn index(index: u64) -> i64 {
 
 fn checkpoint(row: &Row) -> Result<StoredCheckpoint> {
     let size: i64 = row.get("size");
-    let size = u64::try_from(size).map_err(|_| Error::corrupt("audit_checkpoints", "size", size))?;
-    Ok(StoredCheckpoint { size, note: row.get("note"), frontier: row.get("frontier") })
+    let size =
+        u64::try_from(size).map_err(|_| Error::corrupt("audit_checkpoints", "size", size))?;
+    Ok(StoredCheckpoint {
+        size,
+        note: row.get("note"),
+        frontier: row.get("frontier"),
+    })
 }
 
 fn entry(row: &Row) -> Result<Entry> {
     let id: Uuid = row.get("id");
-    let leaf = match (row.get::<_, Option<i64>>("leaf_index"), row.get::<_, Option<Vec<u8>>>("leaf_hash")) {
+    let leaf = match (
+        row.get::<_, Option<i64>>("leaf_index"),
+        row.get::<_, Option<Vec<u8>>>("leaf_hash"),
+    ) {
         (Some(index), Some(hash)) => {
             let corrupt = |column| Error::corrupt("audit_entries", column, id);
             Some(Leaf {
@@ -209,7 +263,10 @@ fn entry(row: &Row) -> Result<Entry> {
         }
         _ => None,
     };
-    Ok(Entry { event: event(row)?, leaf })
+    Ok(Entry {
+        event: event(row)?,
+        leaf,
+    })
 }
 
 fn event(row: &Row) -> Result<AuditEvent> {

@@ -56,17 +56,26 @@ pub async fn insert(tx: &Tx, new: NewEncounter) -> Result<EncounterId> {
 
 pub async fn get(tx: &Tx, id: EncounterId) -> Result<Option<EncounterSummary>> {
     let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE e.id = $1");
-    tx.query_opt(&sql, &[&id.0]).await?.map(|row| from_row(&row)).transpose()
+    tx.query_opt(&sql, &[&id.0])
+        .await?
+        .map(|row| from_row(&row))
+        .transpose()
 }
 
 /// An encounter with all that belongs to it.
 pub async fn whole(tx: &Tx, id: EncounterId) -> Result<Option<Encounter>> {
-    let Some(summary) = get(tx, id).await? else { return Ok(None) };
+    let Some(summary) = get(tx, id).await? else {
+        return Ok(None);
+    };
     let lost = || Error::corrupt("encounters", "patient_id", id);
     let suggestions = suggestions::of(tx, id).await?;
-    let record = records::of_encounter(tx, id).await?.map(|stored| stored.record.as_seen_with(&suggestions));
+    let record = records::of_encounter(tx, id)
+        .await?
+        .map(|stored| stored.record.as_seen_with(&suggestions));
     Ok(Some(Encounter {
-        patient: patients::get(tx, summary.patient_id).await?.ok_or_else(lost)?,
+        patient: patients::get(tx, summary.patient_id)
+            .await?
+            .ok_or_else(lost)?,
         recording: recording_of(tx, id).await?,
         transcript: transcript_of(tx, id).await?,
         suggestions,
@@ -78,16 +87,22 @@ pub async fn whole(tx: &Tx, id: EncounterId) -> Result<Option<Encounter>> {
 
 /// Holds the encounter against any other change until the transaction ends, and says where it stands.
 pub async fn lock(tx: &Tx, id: EncounterId) -> Result<Option<State>> {
-    tx.query_opt("SELECT state::text FROM encounters WHERE id = $1 FOR UPDATE", &[&id.0])
-        .await?
-        .map(|row| parse_state(row.get(0), id))
-        .transpose()
+    tx.query_opt(
+        "SELECT state::text FROM encounters WHERE id = $1 FOR UPDATE",
+        &[&id.0],
+    )
+    .await?
+    .map(|row| parse_state(row.get(0), id))
+    .transpose()
 }
 
 pub async fn failure(tx: &Tx, id: EncounterId) -> Result<Option<Failure>> {
     let sql = "SELECT failure_code, failure_message FROM encounters WHERE id = $1 AND failure_code IS NOT NULL";
     let row = tx.query_opt(sql, &[&id.0]).await?;
-    Ok(row.map(|row| Failure { code: row.get(0), message: row.get::<_, Option<String>>(1).unwrap_or_default() }))
+    Ok(row.map(|row| Failure {
+        code: row.get(0),
+        message: row.get::<_, Option<String>>(1).unwrap_or_default(),
+    }))
 }
 
 /// What a list of encounters is narrowed to.
@@ -99,7 +114,12 @@ pub struct Filter {
 }
 
 /// Newest first, after `cursor`.
-pub async fn list(tx: &Tx, filter: Filter, cursor: Cursor, limit: i64) -> Result<Page<EncounterSummary>> {
+pub async fn list(
+    tx: &Tx,
+    filter: Filter,
+    cursor: Cursor,
+    limit: i64,
+) -> Result<Page<EncounterSummary>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM {FROM}
          WHERE ($1::uuid IS NULL OR e.clinician_id = $1) AND ($2::uuid IS NULL OR e.patient_id = $2)
@@ -120,11 +140,20 @@ pub async fn list(tx: &Tx, filter: Filter, cursor: Cursor, limit: i64) -> Result
         )
         .await?;
     let encounters = rows.iter().map(from_row).collect::<Result<Vec<_>>>()?;
-    Ok(Page::of(encounters, limit, |encounter| Cursor { at: encounter.started_at, id: encounter.id.0 }))
+    Ok(Page::of(encounters, limit, |encounter| Cursor {
+        at: encounter.started_at,
+        id: encounter.id.0,
+    }))
 }
 
 /// Folds `event` into a locked encounter. A failure is written down with its words; anything else clears it.
-pub async fn apply(tx: &Tx, id: EncounterId, state: State, event: Event, failure: Option<&Failure>) -> Result<State> {
+pub async fn apply(
+    tx: &Tx,
+    id: EncounterId,
+    state: State,
+    event: Event,
+    failure: Option<&Failure>,
+) -> Result<State> {
     let next = state.apply(event)?;
     tx.execute(
         "UPDATE encounters SET state = ($2::text)::encounter_state, failure_code = $3, failure_message = $4, updated_at = now() WHERE id = $1",
@@ -136,12 +165,23 @@ pub async fn apply(tx: &Tx, id: EncounterId, state: State, event: Event, failure
 
 /// Names the job that works on the encounter now.
 pub async fn set_job(tx: &Tx, id: EncounterId, job: JobId) -> Result<()> {
-    tx.execute("UPDATE encounters SET job_id = $2, updated_at = now() WHERE id = $1", &[&id.0, &job.0]).await?;
+    tx.execute(
+        "UPDATE encounters SET job_id = $2, updated_at = now() WHERE id = $1",
+        &[&id.0, &job.0],
+    )
+    .await?;
     Ok(())
 }
 
-pub async fn add_recording(tx: &Tx, encounter: EncounterId, id: RecordingId, media_type: &str, bytes: i64) -> Result<()> {
-    let key_version = i32::try_from(tx.keys().newest_version()).expect("a facility has far fewer than 2^31 keys");
+pub async fn add_recording(
+    tx: &Tx,
+    encounter: EncounterId,
+    id: RecordingId,
+    media_type: &str,
+    bytes: i64,
+) -> Result<()> {
+    let key_version =
+        i32::try_from(tx.keys().newest_version()).expect("a facility has far fewer than 2^31 keys");
     tx.execute(
         "INSERT INTO recordings (facility_id, id, encounter_id, media_type, bytes, key_version) VALUES ($1, $2, $3, $4, $5, $6)",
         &[&tx.facility().0, &id.0, &encounter.0, &media_type, &bytes, &key_version],
@@ -154,8 +194,13 @@ const RECORDING: &str = "id, media_type, bytes, duration_seconds, received_at, e
 
 /// The newest recording of an encounter.
 pub async fn recording_of(tx: &Tx, encounter: EncounterId) -> Result<Option<Recording>> {
-    let sql = format!("SELECT {RECORDING} FROM recordings WHERE encounter_id = $1 ORDER BY received_at DESC LIMIT 1");
-    Ok(tx.query_opt(&sql, &[&encounter.0]).await?.map(|row| recording_from(&row)))
+    let sql = format!(
+        "SELECT {RECORDING} FROM recordings WHERE encounter_id = $1 ORDER BY received_at DESC LIMIT 1"
+    );
+    Ok(tx
+        .query_opt(&sql, &[&encounter.0])
+        .await?
+        .map(|row| recording_from(&row)))
 }
 
 /// A recording and its encounter.
@@ -168,18 +213,30 @@ pub async fn recording(tx: &Tx, id: RecordingId) -> Result<Option<(Recording, En
 /// The newest transcript of an encounter.
 pub async fn transcript_of(tx: &Tx, encounter: EncounterId) -> Result<Option<Transcript>> {
     let sql = "SELECT recording_id, content FROM transcripts WHERE encounter_id = $1 ORDER BY created_at DESC LIMIT 1";
-    let Some(row) = tx.query_opt(sql, &[&encounter.0]).await? else { return Ok(None) };
-    tx.open(&transcript_place(RecordingId(row.get(0))), row.get(1)).map(Some)
+    let Some(row) = tx.query_opt(sql, &[&encounter.0]).await? else {
+        return Ok(None);
+    };
+    tx.open(&transcript_place(RecordingId(row.get(0))), row.get(1))
+        .map(Some)
 }
 
-pub(super) async fn add_transcript(tx: &Tx, encounter: EncounterId, recording: RecordingId, transcript: &Transcript) -> Result<()> {
+pub(super) async fn add_transcript(
+    tx: &Tx,
+    encounter: EncounterId,
+    recording: RecordingId,
+    transcript: &Transcript,
+) -> Result<()> {
     let content = tx.seal(&transcript_place(recording), transcript)?;
     tx.execute(
         "INSERT INTO transcripts (facility_id, recording_id, encounter_id, content, model) VALUES ($1, $2, $3, $4, $5)",
         &[&tx.facility().0, &recording.0, &encounter.0, &content, &transcript.model],
     )
     .await?;
-    tx.execute("UPDATE recordings SET duration_seconds = $2 WHERE id = $1", &[&recording.0, &transcript.duration_seconds]).await?;
+    tx.execute(
+        "UPDATE recordings SET duration_seconds = $2 WHERE id = $1",
+        &[&recording.0, &transcript.duration_seconds],
+    )
+    .await?;
     Ok(())
 }
 
@@ -206,9 +263,18 @@ fn from_row(row: &Row) -> Result<EncounterSummary> {
         id,
         patient_id: PatientId(row.get("patient_id")),
         clinician_id: UserId(row.get("clinician_id")),
-        specialty: specialty.map(str::parse).transpose().map_err(|_| corrupt("specialty"))?,
-        language: language.map(str::parse).transpose().map_err(|_| corrupt("language"))?,
-        code_system: row.get::<_, &str>("code_system").parse().map_err(|_| corrupt("code_system"))?,
+        specialty: specialty
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| corrupt("specialty"))?,
+        language: language
+            .map(str::parse)
+            .transpose()
+            .map_err(|_| corrupt("language"))?,
+        code_system: row
+            .get::<_, &str>("code_system")
+            .parse()
+            .map_err(|_| corrupt("code_system"))?,
         state: parse_state(row.get("state"), id)?,
         started_at: row.get("started_at"),
         updated_at: row.get("updated_at"),
@@ -218,5 +284,6 @@ fn from_row(row: &Row) -> Result<EncounterSummary> {
 }
 
 fn parse_state(text: &str, id: EncounterId) -> Result<State> {
-    text.parse().map_err(|_| Error::corrupt("encounters", "state", id))
+    text.parse()
+        .map_err(|_| Error::corrupt("encounters", "state", id))
 }

@@ -26,7 +26,11 @@ pub enum Error {
     Keys(#[from] KeyError),
     /// Stored data that no version of Hysio writes.
     #[error("{table}.{column} of row {row} holds what does not belong there")]
-    Corrupt { table: &'static str, column: &'static str, row: String },
+    Corrupt {
+        table: &'static str,
+        column: &'static str,
+        row: String,
+    },
     /// What the pipeline's rules do not allow now.
     #[error(transparent)]
     Illegal(#[from] hysio_clinical::pipeline::Illegal),
@@ -39,8 +43,16 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn corrupt(table: &'static str, column: &'static str, row: impl std::fmt::Display) -> Self {
-        Self::Corrupt { table, column, row: format!("{row}") }
+    pub(crate) fn corrupt(
+        table: &'static str,
+        column: &'static str,
+        row: impl std::fmt::Display,
+    ) -> Self {
+        Self::Corrupt {
+            table,
+            column,
+            row: format!("{row}"),
+        }
     }
 }
 
@@ -54,7 +66,9 @@ impl From<tokio_postgres::Error> for Error {
             if let Some(constraint) = db.constraint()
                 && code.code().starts_with("23")
             {
-                return Self::Constraint { constraint: constraint.to_owned() };
+                return Self::Constraint {
+                    constraint: constraint.to_owned(),
+                };
             }
             // 08: connection, 53: resources, 57P0x: shutting down or starting up, 40: serialisation and deadlock, 25006: read-only after a failover.
             let passing = ["08", "53", "57P", "40", "25006"];
@@ -66,7 +80,9 @@ impl From<tokio_postgres::Error> for Error {
                 Self::Query(said.into())
             };
         }
-        let io = error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+        let io = error
+            .source()
+            .is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
         if error.is_closed() || io || error.to_string().contains("connect") {
             Self::Unavailable(Box::new(error))
         } else {

@@ -16,7 +16,8 @@ pub enum Earlier {
 }
 
 pub async fn find(tx: &Tx, user: UserId, key: &str, digest: &[u8]) -> Result<Earlier> {
-    let sql = "SELECT request_digest, resource_id FROM idempotency_keys WHERE user_id = $1 AND key = $2";
+    let sql =
+        "SELECT request_digest, resource_id FROM idempotency_keys WHERE user_id = $1 AND key = $2";
     Ok(match tx.query_opt(sql, &[&user.0, &key]).await? {
         None => Earlier::Nothing,
         Some(row) if row.get::<_, &[u8]>(0) == digest => Earlier::Made(row.get(1)),
@@ -26,7 +27,13 @@ pub async fn find(tx: &Tx, user: UserId, key: &str, digest: &[u8]) -> Result<Ear
 
 /// Remembers what was made. Two requests at once: the second waits for the first here, and is then refused by
 /// [`is_race`], rolled back, and finds the first one's result when tried again.
-pub async fn remember(tx: &Tx, user: UserId, key: &str, digest: &[u8], resource: &str) -> Result<()> {
+pub async fn remember(
+    tx: &Tx,
+    user: UserId,
+    key: &str,
+    digest: &[u8],
+    resource: &str,
+) -> Result<()> {
     tx.execute(
         "INSERT INTO idempotency_keys (user_id, key, facility_id, request_digest, resource_id) VALUES ($1, $2, $3, $4, $5)",
         &[&user.0, &key, &tx.facility().0, &digest, &resource],

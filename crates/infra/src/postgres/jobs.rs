@@ -61,13 +61,17 @@ pub async fn enqueue(tx: &Tx, job: &NewJob) -> Result<JobId> {
         ],
     )
     .await?;
-    tx.query("SELECT pg_notify('hysio_jobs', $1)", &[&job.queue.as_str()]).await?;
+    tx.query("SELECT pg_notify('hysio_jobs', $1)", &[&job.queue.as_str()])
+        .await?;
     Ok(id)
 }
 
 pub async fn get(tx: &Tx, id: JobId) -> Result<Option<Job>> {
     let sql = format!("SELECT {COLUMNS} FROM jobs WHERE id = $1");
-    tx.query_opt(&sql, &[&id.0]).await?.map(|row| from_row(&row)).transpose()
+    tx.query_opt(&sql, &[&id.0])
+        .await?
+        .map(|row| from_row(&row))
+        .transpose()
 }
 
 /// The newest job of an encounter that moves it on (not its mails or reports).
@@ -75,7 +79,10 @@ pub async fn of_encounter(tx: &Tx, encounter: EncounterId) -> Result<Option<Job>
     let sql = format!(
         "SELECT {COLUMNS} FROM jobs WHERE encounter_id = $1 AND queue IN ('transcription', 'diagnosecode') ORDER BY created_at DESC LIMIT 1"
     );
-    tx.query_opt(&sql, &[&encounter.0]).await?.map(|row| from_row(&row)).transpose()
+    tx.query_opt(&sql, &[&encounter.0])
+        .await?
+        .map(|row| from_row(&row))
+        .transpose()
 }
 
 /// The dead jobs of the transaction's facility, newest first.
@@ -83,7 +90,11 @@ pub async fn dead(tx: &Tx, queue: Option<QueueName>) -> Result<Vec<Job>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM jobs WHERE state = 'dead' AND ($1::text IS NULL OR queue = ($1::text)::queue_name) ORDER BY finished_at DESC LIMIT 200"
     );
-    tx.query(&sql, &[&queue.map(QueueName::as_str)]).await?.iter().map(from_row).collect()
+    tx.query(&sql, &[&queue.map(QueueName::as_str)])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
 }
 
 /// Makes a dead job ready again, with all its attempts. None when it is not dead.
@@ -92,9 +103,12 @@ pub async fn redrive(tx: &Tx, id: JobId) -> Result<Option<Job>> {
         "UPDATE jobs SET state = 'ready', attempt = 0, run_at = now(), finished_at = NULL, last_error = NULL, updated_at = now()
          WHERE id = $1 AND state = 'dead' RETURNING {COLUMNS}"
     );
-    let Some(row) = tx.query_opt(&sql, &[&id.0]).await? else { return Ok(None) };
+    let Some(row) = tx.query_opt(&sql, &[&id.0]).await? else {
+        return Ok(None);
+    };
     let job = from_row(&row)?;
-    tx.query("SELECT pg_notify('hysio_jobs', $1)", &[&job.queue.as_str()]).await?;
+    tx.query("SELECT pg_notify('hysio_jobs', $1)", &[&job.queue.as_str()])
+        .await?;
     Ok(Some(job))
 }
 
@@ -111,11 +125,20 @@ pub(super) async fn finish(tx: &Tx, job: &Leased) -> Result<()> {
             &[&job.id.0, &job.token],
         )
         .await?;
-    if done == 1 { Ok(()) } else { Err(Error::LeaseLost) }
+    if done == 1 {
+        Ok(())
+    } else {
+        Err(Error::LeaseLost)
+    }
 }
 
 /// Puts a job back for a later attempt (`Some`), or to the dead (`None`).
-pub(super) async fn give_back(tx: &Tx, job: &Leased, after: Option<Duration>, code: &str) -> Result<()> {
+pub(super) async fn give_back(
+    tx: &Tx,
+    job: &Leased,
+    after: Option<Duration>,
+    code: &str,
+) -> Result<()> {
     let seconds = after.map(|wait| wait.as_secs_f64());
     let given = tx
         .execute(
@@ -126,24 +149,43 @@ pub(super) async fn give_back(tx: &Tx, job: &Leased, after: Option<Duration>, co
             &[&job.id.0, &job.token, &seconds, &code],
         )
         .await?;
-    if given == 1 { Ok(()) } else { Err(Error::LeaseLost) }
+    if given == 1 {
+        Ok(())
+    } else {
+        Err(Error::LeaseLost)
+    }
 }
 
 /// What worker processes do with the queues, whatever facility a job is of.
 impl Database {
     /// Leases up to `wanted` jobs for `seconds`.
-    pub async fn lease_jobs(&self, queues: &[QueueName], wanted: usize, owner: &str, lease: Duration) -> Result<Vec<Leased>> {
+    pub async fn lease_jobs(
+        &self,
+        queues: &[QueueName],
+        wanted: usize,
+        owner: &str,
+        lease: Duration,
+    ) -> Result<Vec<Leased>> {
         let client = self.client().await?;
-        let statement = client.prepare_cached("SELECT * FROM lease_jobs($1, $2, $3, $4)").await?;
+        let statement = client
+            .prepare_cached("SELECT * FROM lease_jobs($1, $2, $3, $4)")
+            .await?;
         let names: Vec<&str> = queues.iter().copied().map(QueueName::as_str).collect();
         let wanted = i32::try_from(wanted).unwrap_or(i32::MAX);
         let seconds = i32::try_from(lease.as_secs()).unwrap_or(i32::MAX);
-        let rows = client.query(&statement, &[&names, &wanted, &owner, &seconds]).await?;
+        let rows = client
+            .query(&statement, &[&names, &wanted, &owner, &seconds])
+            .await?;
         rows.iter().map(leased_from).collect()
     }
 
     /// Prolongs a lease and notes the progress. False when the lease is lost, and the work with it.
-    pub async fn renew_lease(&self, job: &Leased, lease: Duration, progress: Option<f32>) -> Result<bool> {
+    pub async fn renew_lease(
+        &self,
+        job: &Leased,
+        lease: Duration,
+        progress: Option<f32>,
+    ) -> Result<bool> {
         let tx = self.tx(job.facility).await?;
         let renewed = tx
             .execute(
@@ -152,7 +194,11 @@ impl Database {
                 &[&job.id.0, &job.token, &lease.as_secs_f64(), &progress],
             )
             .await?;
-        tx.query("SELECT pg_notify('hysio_progress', $1)", &[&job.encounter.to_string()]).await?;
+        tx.query(
+            "SELECT pg_notify('hysio_progress', $1)",
+            &[&job.encounter.to_string()],
+        )
+        .await?;
         tx.commit(&[]).await?;
         Ok(renewed == 1)
     }
@@ -167,19 +213,31 @@ impl Database {
             &[&job.id.0, &job.token],
         )
         .await?;
-        tx.query("SELECT pg_notify('hysio_jobs', $1)", &[&job.queue.as_str()]).await?;
+        tx.query("SELECT pg_notify('hysio_jobs', $1)", &[&job.queue.as_str()])
+            .await?;
         tx.commit(&[]).await
     }
 
     /// The facility a job is of, for people who may see every facility's jobs.
     pub async fn facility_of_job(&self, id: JobId) -> Result<Option<FacilityId>> {
-        let row = self.client().await?.query_one("SELECT facility_of_job($1)", &[&id.0]).await?;
+        let row = self
+            .client()
+            .await?
+            .query_one("SELECT facility_of_job($1)", &[&id.0])
+            .await?;
         Ok(row.get::<_, Option<i32>>(0).map(FacilityId))
     }
 
     /// Facilities that have dead jobs.
     pub async fn facilities_with_dead_jobs(&self) -> Result<Vec<FacilityId>> {
-        let rows = self.client().await?.query("SELECT DISTINCT facility_id FROM dead_jobs(1000) ORDER BY 1", &[]).await?;
+        let rows = self
+            .client()
+            .await?
+            .query(
+                "SELECT DISTINCT facility_id FROM dead_jobs(1000) ORDER BY 1",
+                &[],
+            )
+            .await?;
         Ok(rows.iter().map(|row| FacilityId(row.get(0))).collect())
     }
 }
@@ -216,5 +274,6 @@ fn from_row(row: &Row) -> Result<Job> {
 }
 
 fn queue(name: &str, id: JobId) -> Result<QueueName> {
-    name.parse().map_err(|_| Error::corrupt("jobs", "queue", id))
+    name.parse()
+        .map_err(|_| Error::corrupt("jobs", "queue", id))
 }

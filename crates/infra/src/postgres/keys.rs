@@ -6,7 +6,9 @@ use hysio_model::id::FacilityId;
 use tokio_postgres::GenericClient;
 
 use super::{Error, Result};
-use crate::cipher::{DataKey, FacilityKeys, IndexRoot, KeyError, KeyPurpose, Keyring, MasterKeys, WrappedKey};
+use crate::cipher::{
+    DataKey, FacilityKeys, IndexRoot, KeyError, KeyPurpose, Keyring, MasterKeys, WrappedKey,
+};
 
 /// Facilities whose keys one process keeps unwrapped.
 const FACILITIES_CACHED: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
@@ -24,20 +26,41 @@ impl Vault {
     pub async fn open(master: MasterKeys, client: &impl GenericClient) -> Result<Self> {
         match wrapped(client, KeyPurpose::Check, PLATFORM).await?.first() {
             Some(check) => master.verify_against(check)?,
-            None => return Err(Error::Settings("the database has no keys yet: run `hysio migrate`".into())),
+            None => {
+                return Err(Error::Settings(
+                    "the database has no keys yet: run `hysio migrate`".into(),
+                ));
+            }
         }
         let index = wrapped(client, KeyPurpose::Index, PLATFORM).await?;
-        let index = index.first().ok_or(KeyError::NoDataKey { facility: PLATFORM })?;
-        Ok(Self { index: IndexRoot::unwrap(&master, index)?, master, keyring: Keyring::new(FACILITIES_CACHED) })
+        let index = index
+            .first()
+            .ok_or(KeyError::NoDataKey { facility: PLATFORM })?;
+        Ok(Self {
+            index: IndexRoot::unwrap(&master, index)?,
+            master,
+            keyring: Keyring::new(FACILITIES_CACHED),
+        })
     }
 
-    pub(super) async fn keys(&self, client: &impl GenericClient, facility: FacilityId) -> Result<std::sync::Arc<FacilityKeys>> {
+    pub(super) async fn keys(
+        &self,
+        client: &impl GenericClient,
+        facility: FacilityId,
+    ) -> Result<std::sync::Arc<FacilityKeys>> {
         if let Some(keys) = self.keyring.get(facility) {
             return Ok(keys);
         }
         let data = wrapped(client, KeyPurpose::Data, facility).await?;
-        let keys = data.iter().map(|key| DataKey::unwrap(&self.master, key)).collect::<std::result::Result<_, _>>()?;
-        Ok(self.keyring.insert(FacilityKeys::new(facility, keys, self.index.for_facility(facility))?))
+        let keys = data
+            .iter()
+            .map(|key| DataKey::unwrap(&self.master, key))
+            .collect::<std::result::Result<_, _>>()?;
+        Ok(self.keyring.insert(FacilityKeys::new(
+            facility,
+            keys,
+            self.index.for_facility(facility),
+        )?))
     }
 
     /// Reads a facility's keys again at the next use: a value was sealed with a version that was not there before.
@@ -56,15 +79,33 @@ pub(super) async fn found(master: &MasterKeys, client: &impl GenericClient) -> R
 }
 
 /// Gives a facility a new data key, its first or the next. Done by the schema's owner.
-pub(super) async fn add_data_key(master: &MasterKeys, client: &impl GenericClient, facility: FacilityId) -> Result<u32> {
-    let newest = wrapped(client, KeyPurpose::Data, facility).await?.iter().map(|key| key.version).max().unwrap_or(0);
-    store(client, &DataKey::generate(facility, newest + 1).wrap(master)).await?;
+pub(super) async fn add_data_key(
+    master: &MasterKeys,
+    client: &impl GenericClient,
+    facility: FacilityId,
+) -> Result<u32> {
+    let newest = wrapped(client, KeyPurpose::Data, facility)
+        .await?
+        .iter()
+        .map(|key| key.version)
+        .max()
+        .unwrap_or(0);
+    store(
+        client,
+        &DataKey::generate(facility, newest + 1).wrap(master),
+    )
+    .await?;
     Ok(newest + 1)
 }
 
 /// Wraps every key that is still under an older master key again, under the current one. Returns how many there were.
 pub(super) async fn rewrap(master: &MasterKeys, client: &impl GenericClient) -> Result<usize> {
-    let rows = client.query("SELECT purpose, facility_id, version, master_key_id, wrapped_key FROM encryption_keys", &[]).await?;
+    let rows = client
+        .query(
+            "SELECT purpose, facility_id, version, master_key_id, wrapped_key FROM encryption_keys",
+            &[],
+        )
+        .await?;
     let mut outdated = 0;
     for row in rows {
         let key = from_row(&row)?;
@@ -82,9 +123,18 @@ pub(super) async fn rewrap(master: &MasterKeys, client: &impl GenericClient) -> 
     Ok(outdated)
 }
 
-async fn wrapped(client: &impl GenericClient, purpose: KeyPurpose, facility: FacilityId) -> Result<Vec<WrappedKey>> {
+async fn wrapped(
+    client: &impl GenericClient,
+    purpose: KeyPurpose,
+    facility: FacilityId,
+) -> Result<Vec<WrappedKey>> {
     let sql = "SELECT purpose, facility_id, version, master_key_id, wrapped_key FROM encryption_keys WHERE purpose = $1 AND facility_id = $2";
-    client.query(sql, &[&purpose.as_str(), &facility.0]).await?.iter().map(from_row).collect()
+    client
+        .query(sql, &[&purpose.as_str(), &facility.0])
+        .await?
+        .iter()
+        .map(from_row)
+        .collect()
 }
 
 async fn store(client: &impl GenericClient, key: &WrappedKey) -> Result<()> {
@@ -103,10 +153,19 @@ fn version(key: &WrappedKey) -> i32 {
 
 fn from_row(row: &tokio_postgres::Row) -> Result<WrappedKey> {
     let (purpose, facility, version): (String, i32, i32) = (row.get(0), row.get(1), row.get(2));
-    let corrupt = || Error::corrupt("encryption_keys", "purpose", format!("{purpose}/{facility}/{version}"));
+    let corrupt = || {
+        Error::corrupt(
+            "encryption_keys",
+            "purpose",
+            format!("{purpose}/{facility}/{version}"),
+        )
+    };
     let known = [KeyPurpose::Data, KeyPurpose::Index, KeyPurpose::Check];
     Ok(WrappedKey {
-        purpose: known.into_iter().find(|known| known.as_str() == purpose).ok_or_else(corrupt)?,
+        purpose: known
+            .into_iter()
+            .find(|known| known.as_str() == purpose)
+            .ok_or_else(corrupt)?,
         facility: FacilityId(facility),
         version: u32::try_from(version).map_err(|_| corrupt())?,
         master_key_id: row.get(3),

@@ -28,28 +28,50 @@ pub async fn connect(config: &Config) -> Result<Client> {
 /// Applies what is missing, one migrator at a time, and founds the keys of a new database. Returns the names of what was
 /// applied.
 pub async fn migrate(client: &mut Client, master: &MasterKeys) -> Result<Vec<String>> {
-    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await?;
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK])
+        .await?;
     let report = migrations::runner().run_async(client).await;
     let founded = match &report {
         Ok(_) => keys::found(master, client).await,
         Err(_) => Ok(()),
     };
-    client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await?;
+    client
+        .execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK])
+        .await?;
     founded?;
-    Ok(report?.applied_migrations().iter().map(ToString::to_string).collect())
+    Ok(report?
+        .applied_migrations()
+        .iter()
+        .map(ToString::to_string)
+        .collect())
 }
 
 /// Refuses a schema that is not the one this binary was built for, older or newer, and says which it is.
 pub async fn check_version(client: &Client) -> Result<()> {
-    let known = migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0);
+    let known = migrations::runner()
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max()
+        .unwrap_or(0);
     let found = client
-        .query_one("SELECT coalesce(max(version), 0)::bigint FROM refinery_schema_history", &[])
+        .query_one(
+            "SELECT coalesce(max(version), 0)::bigint FROM refinery_schema_history",
+            &[],
+        )
         .await
         .map_err(|_| Error::Settings("the database has no schema yet: run `hysio migrate`".into()))?
         .get::<_, i64>(0);
     if i64::from(known) == found {
         return Ok(());
     }
-    let way_out = if i64::from(known) > found { "run `hysio migrate`" } else { "run a newer hysio" };
-    Err(Error::Settings(format!("the database's schema is version {found} and this hysio needs {known}: {way_out}")))
+    let way_out = if i64::from(known) > found {
+        "run `hysio migrate`"
+    } else {
+        "run a newer hysio"
+    };
+    Err(Error::Settings(format!(
+        "the database's schema is version {found} and this hysio needs {known}: {way_out}"
+    )))
 }

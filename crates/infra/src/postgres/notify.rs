@@ -47,8 +47,10 @@ pub fn listen(config: Config, stop: CancellationToken) -> broadcast::Sender<Call
 }
 
 async fn listen_once(config: &Config, calls: &broadcast::Sender<Call>) -> Result<()> {
-    let (client, mut connection) =
-        config.connect(pool::tls(config)?).await.map_err(|error| Error::Unavailable(Box::new(error)))?;
+    let (client, mut connection) = config
+        .connect(pool::tls(config)?)
+        .await
+        .map_err(|error| Error::Unavailable(Box::new(error)))?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
     let listening = client.batch_execute("LISTEN hysio_jobs; LISTEN hysio_progress");
     let receiving = async {
@@ -64,6 +66,7 @@ async fn listen_once(config: &Config, calls: &broadcast::Sender<Call>) -> Result
         }
         Ok::<_, Error>(())
     };
-    let (listened, received) = futures::join!(async { listening.await.map_err(Error::from) }, receiving);
+    let (listened, received) =
+        futures::join!(async { listening.await.map_err(Error::from) }, receiving);
     listened.and(received)
 }

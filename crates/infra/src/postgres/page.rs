@@ -18,7 +18,10 @@ const VERSION: u8 = 1;
 
 impl Cursor {
     /// Before everything: the first page, newest first.
-    pub const START: Self = Self { at: Timestamp::MAX, id: Uuid::max() };
+    pub const START: Self = Self {
+        at: Timestamp::MAX,
+        id: Uuid::max(),
+    };
 
     #[must_use]
     pub fn encode(&self) -> String {
@@ -32,10 +35,15 @@ impl Cursor {
     #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let [VERSION, rest @ ..] = bytes.as_slice() else { return None };
+        let [VERSION, rest @ ..] = bytes.as_slice() else {
+            return None;
+        };
         let (at, id) = rest.split_at_checked(8)?;
         let at = Timestamp::from_microsecond(i64::from_be_bytes(at.try_into().ok()?)).ok()?;
-        Some(Self { at, id: Uuid::from_slice(id).ok()? })
+        Some(Self {
+            at,
+            id: Uuid::from_slice(id).ok()?,
+        })
     }
 }
 
@@ -62,7 +70,10 @@ mod tests {
 
     #[test]
     fn a_cursor_round_trips_and_rubbish_is_none() {
-        let cursor = Cursor { at: Timestamp::from_microsecond(1_700_000_000_123_456).expect("valid"), id: Uuid::now_v7() };
+        let cursor = Cursor {
+            at: Timestamp::from_microsecond(1_700_000_000_123_456).expect("valid"),
+            id: Uuid::now_v7(),
+        };
         assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
         for rubbish in ["", "AQ", "not base64!", &"A".repeat(100)] {
             assert_eq!(Cursor::decode(rubbish), None, "{rubbish:?}");
@@ -71,7 +82,10 @@ mod tests {
 
     #[test]
     fn the_last_page_has_no_next() {
-        let cursor = |n: &i64| Cursor { at: Timestamp::from_second(*n).expect("small"), id: Uuid::nil() };
+        let cursor = |n: &i64| Cursor {
+            at: Timestamp::from_second(*n).expect("small"),
+            id: Uuid::nil(),
+        };
         assert!(Page::of(vec![3, 2, 1], 3, cursor).next.is_none());
         let first = Page::of(vec![3, 2, 1], 2, cursor);
         assert_eq!(first.items, [3, 2]);

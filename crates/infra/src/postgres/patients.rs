@@ -22,7 +22,10 @@ pub const MRN_CONSTRAINT: &str = "patients_mrn";
 pub async fn insert(tx: &Tx, demographics: Demographics, by: UserId) -> Result<Patient> {
     let id = PatientId::new();
     let keys = tx.keys();
-    let mrn = demographics.mrn.as_deref().map(|mrn| keys.index().exact(MRN, mrn).to_vec());
+    let mrn = demographics
+        .mrn
+        .as_deref()
+        .map(|mrn| keys.index().exact(MRN, mrn).to_vec());
     let row = tx
         .query_one(
             "INSERT INTO patients (facility_id, id, demographics, mrn_index, search_index, created_by)
@@ -30,35 +33,52 @@ pub async fn insert(tx: &Tx, demographics: Demographics, by: UserId) -> Result<P
             &[&tx.facility().0, &id.0, &seal(tx, id, &demographics)?, &mrn, &search_index(keys, &demographics), &by.0],
         )
         .await?;
-    Ok(Patient { id, demographics, created_at: row.get(0) })
+    Ok(Patient {
+        id,
+        demographics,
+        created_at: row.get(0),
+    })
 }
 
 pub async fn get(tx: &Tx, id: PatientId) -> Result<Option<Patient>> {
-    tx.query_opt("SELECT id, demographics, created_at FROM patients WHERE id = $1", &[&id.0])
-        .await?
-        .map(|row| from_row(tx, &row))
-        .transpose()
+    tx.query_opt(
+        "SELECT id, demographics, created_at FROM patients WHERE id = $1",
+        &[&id.0],
+    )
+    .await?
+    .map(|row| from_row(tx, &row))
+    .transpose()
 }
 
 /// The patients of `ids`, in no particular order.
 pub async fn of(tx: &Tx, ids: &[uuid::Uuid]) -> Result<Vec<Patient>> {
-    tx.query("SELECT id, demographics, created_at FROM patients WHERE id = ANY ($1)", &[&ids])
-        .await?
-        .iter()
-        .map(|row| from_row(tx, row))
-        .collect()
+    tx.query(
+        "SELECT id, demographics, created_at FROM patients WHERE id = ANY ($1)",
+        &[&ids],
+    )
+    .await?
+    .iter()
+    .map(|row| from_row(tx, row))
+    .collect()
 }
 
 /// The patient with that number, if there is one.
 pub async fn by_mrn(tx: &Tx, mrn: &str) -> Result<Option<PatientId>> {
     let index = tx.keys().index().exact(MRN, mrn.trim()).to_vec();
-    let row = tx.query_opt("SELECT id FROM patients WHERE mrn_index = $1", &[&index]).await?;
+    let row = tx
+        .query_opt("SELECT id FROM patients WHERE mrn_index = $1", &[&index])
+        .await?;
     Ok(row.map(|row| PatientId(row.get(0))))
 }
 
 /// Newest first, after `cursor`. With a search text: those of whom every word begins a name, or the whole is the number
 /// or the birth date.
-pub async fn list(tx: &Tx, search: Option<&str>, cursor: Cursor, limit: i64) -> Result<Page<Patient>> {
+pub async fn list(
+    tx: &Tx,
+    search: Option<&str>,
+    cursor: Cursor,
+    limit: i64,
+) -> Result<Page<Patient>> {
     let more = limit + 1;
     let rows = match search.map(str::trim).filter(|text| !text.is_empty()) {
         None => {
@@ -71,8 +91,15 @@ pub async fn list(tx: &Tx, search: Option<&str>, cursor: Cursor, limit: i64) -> 
         }
         Some(text) => {
             let index = tx.keys().index();
-            let words: Vec<Vec<u8>> = index.query(NAME, text).into_iter().map(|token| token.to_vec()).collect();
-            let whole = vec![index.exact(MRN, text).to_vec(), index.exact(BIRTH_DATE, text).to_vec()];
+            let words: Vec<Vec<u8>> = index
+                .query(NAME, text)
+                .into_iter()
+                .map(|token| token.to_vec())
+                .collect();
+            let whole = vec![
+                index.exact(MRN, text).to_vec(),
+                index.exact(BIRTH_DATE, text).to_vec(),
+            ];
             tx.query(
                 "SELECT id, demographics, created_at FROM patients
                  WHERE ((cardinality($1::bytea[]) > 0 AND search_index @> $1) OR search_index && $2::bytea[])
@@ -82,17 +109,35 @@ pub async fn list(tx: &Tx, search: Option<&str>, cursor: Cursor, limit: i64) -> 
             .await?
         }
     };
-    let patients = rows.iter().map(|row| from_row(tx, row)).collect::<Result<Vec<_>>>()?;
-    Ok(Page::of(patients, limit, |patient| Cursor { at: patient.created_at, id: patient.id.0 }))
+    let patients = rows
+        .iter()
+        .map(|row| from_row(tx, row))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Page::of(patients, limit, |patient| Cursor {
+        at: patient.created_at,
+        id: patient.id.0,
+    }))
 }
 
 fn search_index(keys: &FacilityKeys, demographics: &Demographics) -> Vec<Vec<u8>> {
     let index = keys.index();
     let names = [&demographics.given_name, &demographics.family_name];
-    let mut tokens: Vec<Vec<u8>> =
-        names.into_iter().flat_map(|name| index.prefixes(NAME, name)).map(|token| token.to_vec()).collect();
-    tokens.push(index.exact(BIRTH_DATE, &demographics.birth_date.to_string()).to_vec());
-    tokens.extend(demographics.mrn.as_deref().map(|mrn| index.exact(MRN, mrn).to_vec()));
+    let mut tokens: Vec<Vec<u8>> = names
+        .into_iter()
+        .flat_map(|name| index.prefixes(NAME, name))
+        .map(|token| token.to_vec())
+        .collect();
+    tokens.push(
+        index
+            .exact(BIRTH_DATE, &demographics.birth_date.to_string())
+            .to_vec(),
+    );
+    tokens.extend(
+        demographics
+            .mrn
+            .as_deref()
+            .map(|mrn| index.exact(MRN, mrn).to_vec()),
+    );
     tokens.sort();
     tokens.dedup();
     tokens
@@ -110,7 +155,11 @@ fn from_row(tx: &Tx, row: &Row) -> Result<Patient> {
     let id = PatientId(row.get("id"));
     let demographics = tx.open(&place(id), row.get("demographics"))?;
     let created_at: Timestamp = row.get("created_at");
-    Ok(Patient { id, demographics, created_at })
+    Ok(Patient {
+        id,
+        demographics,
+        created_at,
+    })
 }
 
 /// Whether an error says that the facility already has a patient with that number.

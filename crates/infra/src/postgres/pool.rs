@@ -30,7 +30,10 @@ pub struct Database {
 impl Database {
     /// Makes the pool, without connecting yet.
     pub fn new(settings: &Settings, vault: Vault) -> Result<Self> {
-        Ok(Self { pool: pool(settings)?, vault: Arc::new(vault) })
+        Ok(Self {
+            pool: pool(settings)?,
+            vault: Arc::new(vault),
+        })
     }
 
     /// A connection outside any facility: for what concerns the platform as a whole.
@@ -59,7 +62,10 @@ impl Database {
     #[must_use]
     pub fn usage(&self) -> (usize, usize) {
         let status = self.pool.status();
-        (status.size.saturating_sub(status.available), status.max_size)
+        (
+            status.size.saturating_sub(status.available),
+            status.max_size,
+        )
     }
 
     /// Whether the database answers.
@@ -76,7 +82,9 @@ impl Database {
 fn pool(settings: &Settings) -> Result<Pool> {
     let mut config = settings.config.clone();
     config.connect_timeout(CONNECT_TIMEOUT);
-    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let recycling = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
     let manager = Manager::from_config(config, tls(&settings.config)?, recycling);
     Pool::builder(manager)
         .max_size(settings.pool_size)
@@ -95,11 +103,15 @@ pub(super) fn tls(config: &tokio_postgres::Config) -> Result<MakeRustlsConnect> 
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Settings(error.to_string()))?;
     let client = if config.get_ssl_mode() == SslMode::Disable {
-        builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+        builder
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth()
     } else {
         builder
             .with_platform_verifier()
-            .map_err(|error| Error::Settings(format!("the system's certificates cannot be read: {error}")))?
+            .map_err(|error| {
+                Error::Settings(format!("the system's certificates cannot be read: {error}"))
+            })?
             .with_no_client_auth()
     };
     Ok(MakeRustlsConnect::new(client))

@@ -27,25 +27,49 @@ pub struct Version {
 }
 
 pub async fn get(tx: &Tx, id: RecordId) -> Result<Option<Stored>> {
-    let sql = format!("SELECT {COLUMNS} FROM patient_records r WHERE r.id = $1 AND r.facility_id = $2");
-    tx.query_opt(&sql, &[&id.0, &tx.facility().0]).await?.map(|row| from_row(tx, &row)).transpose()
+    let sql =
+        format!("SELECT {COLUMNS} FROM patient_records r WHERE r.id = $1 AND r.facility_id = $2");
+    tx.query_opt(&sql, &[&id.0, &tx.facility().0])
+        .await?
+        .map(|row| from_row(tx, &row))
+        .transpose()
 }
 
 pub async fn of_encounter(tx: &Tx, encounter: EncounterId) -> Result<Option<Stored>> {
-    let sql = format!("SELECT {COLUMNS} FROM patient_records r WHERE r.encounter_id = $1 AND r.facility_id = $2");
-    tx.query_opt(&sql, &[&encounter.0, &tx.facility().0]).await?.map(|row| from_row(tx, &row)).transpose()
+    let sql = format!(
+        "SELECT {COLUMNS} FROM patient_records r WHERE r.encounter_id = $1 AND r.facility_id = $2"
+    );
+    tx.query_opt(&sql, &[&encounter.0, &tx.facility().0])
+        .await?
+        .map(|row| from_row(tx, &row))
+        .transpose()
 }
 
 /// Holds the record against any other change until the transaction ends: its version and state.
 pub async fn lock(tx: &Tx, id: RecordId) -> Result<Option<(i32, RecordState, EncounterId)>> {
     let sql = "SELECT version, state::text, encounter_id FROM patient_records WHERE id = $1 AND facility_id = $2 FOR UPDATE";
-    let Some(row) = tx.query_opt(sql, &[&id.0, &tx.facility().0]).await? else { return Ok(None) };
-    Ok(Some((row.get(0), state(row.get(1), id)?, EncounterId(row.get(2)))))
+    let Some(row) = tx.query_opt(sql, &[&id.0, &tx.facility().0]).await? else {
+        return Ok(None);
+    };
+    Ok(Some((
+        row.get(0),
+        state(row.get(1), id)?,
+        EncounterId(row.get(2)),
+    )))
 }
 
 /// The first version of an encounter's record.
-pub async fn insert(tx: &Tx, encounter: EncounterId, patient: PatientId, content: &MedicalRecord, author: Option<UserId>) -> Result<RecordId> {
-    let id: i64 = tx.query_one("SELECT nextval('patient_records_id_seq')", &[]).await?.get(0);
+pub async fn insert(
+    tx: &Tx,
+    encounter: EncounterId,
+    patient: PatientId,
+    content: &MedicalRecord,
+    author: Option<UserId>,
+) -> Result<RecordId> {
+    let id: i64 = tx
+        .query_one("SELECT nextval('patient_records_id_seq')", &[])
+        .await?
+        .get(0);
     let id = RecordId(id);
     let sealed = tx.keys().seal_json(&place(id, 1), content)?;
     tx.execute(
@@ -68,11 +92,22 @@ pub enum Change {
 }
 
 /// The next version of a locked record, with `content`. Returns its number.
-pub async fn update(tx: &Tx, id: RecordId, version: i32, content: &MedicalRecord, change: Change, by: UserId) -> Result<i32> {
+pub async fn update(
+    tx: &Tx,
+    id: RecordId,
+    version: i32,
+    content: &MedicalRecord,
+    change: Change,
+    by: UserId,
+) -> Result<i32> {
     let next = version + 1;
     let sealed = tx.keys().seal_json(&place(id, next), content)?;
     let signed_by = (change == Change::Sign).then_some(by.0);
-    let state = if change == Change::Sign { RecordState::Signed } else { RecordState::Draft };
+    let state = if change == Change::Sign {
+        RecordState::Signed
+    } else {
+        RecordState::Draft
+    };
     tx.execute(
         "UPDATE patient_records SET medical_record = $3, version = $4, author_id = $5, state = ($6::text)::record_state,
             signed_by = $7, signed_at = CASE WHEN $7::uuid IS NULL THEN NULL ELSE now() END, updated_at = now()
@@ -119,14 +154,22 @@ pub async fn version(tx: &Tx, id: RecordId, version: i32) -> Result<Option<Store
                  v.signed_by, r.created_at, v.created_at AS updated_at, (SELECT name FROM profile(v.signed_by)) AS signed_by_name
                FROM patient_record_versions v JOIN patient_records r ON r.facility_id = v.facility_id AND r.id = v.record_id
                WHERE v.record_id = $1 AND v.facility_id = $2 AND v.version = $3";
-    tx.query_opt(sql, &[&id.0, &tx.facility().0, &version]).await?.map(|row| from_row(tx, &row)).transpose()
+    tx.query_opt(sql, &[&id.0, &tx.facility().0, &version])
+        .await?
+        .map(|row| from_row(tx, &row))
+        .transpose()
 }
 
 pub async fn report(tx: &Tx, id: RecordId, version: i32) -> Result<Option<Vec<u8>>> {
     let sql = "SELECT content FROM reports WHERE record_id = $1 AND version = $2";
-    let Some(row) = tx.query_opt(sql, &[&id.0, &version]).await? else { return Ok(None) };
+    let Some(row) = tx.query_opt(sql, &[&id.0, &version]).await? else {
+        return Ok(None);
+    };
     let place = report_place(id, version);
-    let plain = tx.keys().open(&place, row.get(0)).map_err(|error| tx.opening_failed(error))?;
+    let plain = tx
+        .keys()
+        .open(&place, row.get(0))
+        .map_err(|error| tx.opening_failed(error))?;
     Ok(Some(plain.expose().clone()))
 }
 
@@ -140,7 +183,11 @@ pub(super) async fn add_report(tx: &Tx, id: RecordId, version: i32, pdf: &[u8]) 
 }
 
 fn place(id: RecordId, version: i32) -> Place {
-    Place::new("patient_records", "medical_record", format_args!("{id}/{version}"))
+    Place::new(
+        "patient_records",
+        "medical_record",
+        format_args!("{id}/{version}"),
+    )
 }
 
 fn report_place(id: RecordId, version: i32) -> Place {
@@ -158,8 +205,12 @@ fn state(text: &str, id: RecordId) -> Result<RecordState> {
 fn from_row(tx: &Tx, row: &Row) -> Result<Stored> {
     let id = RecordId(row.get("id"));
     let version: i32 = row.get("version");
-    let content: MedicalRecord = tx.open_document(&place(id, version), &row.get("medical_record"))?;
-    let patient_id = row.get::<_, &str>("patient_id").parse().map_err(|_| Error::corrupt("patient_records", "patient_id", id))?;
+    let content: MedicalRecord =
+        tx.open_document(&place(id, version), &row.get("medical_record"))?;
+    let patient_id = row
+        .get::<_, &str>("patient_id")
+        .parse()
+        .map_err(|_| Error::corrupt("patient_records", "patient_id", id))?;
     let (note, codes): (Note, Vec<Code>) = (content.note, content.codes);
     let record = Record {
         id,
@@ -175,5 +226,8 @@ fn from_row(tx: &Tx, row: &Row) -> Result<Stored> {
         created_at: row.get("created_at"),
         updated_at: row.get("updated_at"),
     };
-    Ok(Stored { record, transcript: content.transcript })
+    Ok(Stored {
+        record,
+        transcript: content.transcript,
+    })
 }

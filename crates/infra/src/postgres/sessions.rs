@@ -44,8 +44,12 @@ pub struct Profile {
 impl Database {
     pub async fn sign_in_candidate(&self, email: &str) -> Result<Option<Candidate>> {
         let client = self.client().await?;
-        let statement = client.prepare_cached("SELECT * FROM user_for_sign_in($1)").await?;
-        let Some(row) = client.query_opt(&statement, &[&email]).await? else { return Ok(None) };
+        let statement = client
+            .prepare_cached("SELECT * FROM user_for_sign_in($1)")
+            .await?;
+        let Some(row) = client.query_opt(&statement, &[&email]).await? else {
+            return Ok(None);
+        };
         let id = UserId(row.get("id"));
         Ok(Some(Candidate {
             id,
@@ -69,15 +73,27 @@ impl Database {
             )
             SELECT user_id, facility_id, role::text AS role, expires_at FROM live";
         let statement = client.prepare_cached(sql).await?;
-        let Some(row) = client.query_opt(&statement, &[&token_hash, &idle.as_secs_f64()]).await? else { return Ok(None) };
+        let Some(row) = client
+            .query_opt(&statement, &[&token_hash, &idle.as_secs_f64()])
+            .await?
+        else {
+            return Ok(None);
+        };
         let user = UserId(row.get("user_id"));
-        Ok(Some(Session { user, facility: facility(&row), role: role(row.get("role"), user)?, expires_at: row.get("expires_at") }))
+        Ok(Some(Session {
+            user,
+            facility: facility(&row),
+            role: role(row.get("role"), user)?,
+            expires_at: row.get("expires_at"),
+        }))
     }
 
     pub async fn profile(&self, id: UserId) -> Result<Option<Profile>> {
         let client = self.client().await?;
         let statement = client.prepare_cached("SELECT * FROM profile($1)").await?;
-        let Some(row) = client.query_opt(&statement, &[&id.0]).await? else { return Ok(None) };
+        let Some(row) = client.query_opt(&statement, &[&id.0]).await? else {
+            return Ok(None);
+        };
         Ok(Some(Profile {
             id,
             name: row.get("name"),
@@ -97,14 +113,26 @@ impl Database {
 }
 
 /// Counts a failed sign-in. Returns until when the account is locked, if it is now.
-pub async fn failed(tx: &Tx, user: UserId, threshold: i32, lock: Duration) -> Result<Option<Timestamp>> {
+pub async fn failed(
+    tx: &Tx,
+    user: UserId,
+    threshold: i32,
+    lock: Duration,
+) -> Result<Option<Timestamp>> {
     let seconds = i32::try_from(lock.as_secs()).unwrap_or(i32::MAX);
-    Ok(tx.query_one("SELECT sign_in_failed($1, $2, $3)", &[&user.0, &threshold, &seconds]).await?.get(0))
+    Ok(tx
+        .query_one(
+            "SELECT sign_in_failed($1, $2, $3)",
+            &[&user.0, &threshold, &seconds],
+        )
+        .await?
+        .get(0))
 }
 
 /// Opens a session.
 pub async fn open(tx: &Tx, token_hash: &[u8], session: &Session) -> Result<()> {
-    tx.query("SELECT sign_in_succeeded($1)", &[&session.user.0]).await?;
+    tx.query("SELECT sign_in_succeeded($1)", &[&session.user.0])
+        .await?;
     tx.execute(
         "INSERT INTO sessions (token_hash, user_id, facility_id, role, expires_at) VALUES ($1, $2, $3, ($4::text)::user_role, $5)",
         &[&token_hash, &session.user.0, &session.facility.map(|id| id.0), &session.role.as_str(), &session.expires_at],
@@ -114,13 +142,15 @@ pub async fn open(tx: &Tx, token_hash: &[u8], session: &Session) -> Result<()> {
 }
 
 pub async fn close(tx: &Tx, token_hash: &[u8]) -> Result<()> {
-    tx.execute("DELETE FROM sessions WHERE token_hash = $1", &[&token_hash]).await?;
+    tx.execute("DELETE FROM sessions WHERE token_hash = $1", &[&token_hash])
+        .await?;
     Ok(())
 }
 
 /// Ends every session of a user: the account was disabled or its password changed.
 pub async fn close_all(tx: &Tx, user: UserId) -> Result<()> {
-    tx.execute("DELETE FROM sessions WHERE user_id = $1", &[&user.0]).await?;
+    tx.execute("DELETE FROM sessions WHERE user_id = $1", &[&user.0])
+        .await?;
     Ok(())
 }
 
@@ -129,5 +159,6 @@ fn facility(row: &Row) -> Option<FacilityId> {
 }
 
 fn role(name: &str, user: UserId) -> Result<Role> {
-    name.parse().map_err(|_| Error::corrupt("users", "role", user))
+    name.parse()
+        .map_err(|_| Error::corrupt("users", "role", user))
 }

@@ -27,7 +27,13 @@ use super::{
 
 /// An audit entry of something that was done now and succeeded.
 #[must_use]
-pub fn audit(facility: Option<FacilityId>, actor: &str, action: &str, resource: (&str, String), details: serde_json::Value) -> AuditEvent {
+pub fn audit(
+    facility: Option<FacilityId>,
+    actor: &str,
+    action: &str,
+    resource: (&str, String),
+    details: serde_json::Value,
+) -> AuditEvent {
     AuditEvent {
         id: Uuid::now_v7(),
         at: Timestamp::now(),
@@ -45,52 +51,124 @@ pub fn audit(facility: Option<FacilityId>, actor: &str, action: &str, resource: 
 ///
 /// # Errors
 /// [`Error::Illegal`] when the encounter cannot take audio now.
-pub async fn accept(tx: &Tx, encounter: EncounterId, recording: RecordingId, media_type: &str, bytes: i64, by: UserId) -> Result<Option<JobId>> {
-    let Some(state) = encounters::lock(tx, encounter).await? else { return Ok(None) };
+pub async fn accept(
+    tx: &Tx,
+    encounter: EncounterId,
+    recording: RecordingId,
+    media_type: &str,
+    bytes: i64,
+    by: UserId,
+) -> Result<Option<JobId>> {
+    let Some(state) = encounters::lock(tx, encounter).await? else {
+        return Ok(None);
+    };
     encounters::apply(tx, encounter, state, Event::AudioAccepted, None).await?;
     encounters::add_recording(tx, encounter, recording, media_type, bytes).await?;
-    queue_next(tx, encounter, recording.to_string(), Some(by)).await.map(Some)
+    queue_next(tx, encounter, recording.to_string(), Some(by))
+        .await
+        .map(Some)
 }
 
 /// Asks for codes again, from what the note says now.
 pub async fn request_coding(tx: &Tx, encounter: EncounterId, by: UserId) -> Result<Option<JobId>> {
-    let Some(state) = encounters::lock(tx, encounter).await? else { return Ok(None) };
+    let Some(state) = encounters::lock(tx, encounter).await? else {
+        return Ok(None);
+    };
     encounters::apply(tx, encounter, state, Event::CodingRequested, None).await?;
-    queue_next(tx, encounter, encounter.to_string(), Some(by)).await.map(Some)
+    queue_next(tx, encounter, encounter.to_string(), Some(by))
+        .await
+        .map(Some)
 }
 
-async fn queue_next(tx: &Tx, encounter: EncounterId, subject: String, by: Option<UserId>) -> Result<JobId> {
-    let summary = encounters::get(tx, encounter).await?.ok_or(Error::LeaseLost)?;
-    let queue = summary.state.next_job().ok_or_else(|| Error::corrupt("encounters", "state", encounter))?;
-    let priority = if summary.specialty == Some(Specialty::Emergency) { Priority::URGENT } else { Priority::NORMAL };
-    let id = jobs::enqueue(tx, &NewJob { queue, encounter, subject, priority, requested_by: by }).await?;
+async fn queue_next(
+    tx: &Tx,
+    encounter: EncounterId,
+    subject: String,
+    by: Option<UserId>,
+) -> Result<JobId> {
+    let summary = encounters::get(tx, encounter)
+        .await?
+        .ok_or(Error::LeaseLost)?;
+    let queue = summary
+        .state
+        .next_job()
+        .ok_or_else(|| Error::corrupt("encounters", "state", encounter))?;
+    let priority = if summary.specialty == Some(Specialty::Emergency) {
+        Priority::URGENT
+    } else {
+        Priority::NORMAL
+    };
+    let id = jobs::enqueue(
+        tx,
+        &NewJob {
+            queue,
+            encounter,
+            subject,
+            priority,
+            requested_by: by,
+        },
+    )
+    .await?;
     encounters::set_job(tx, encounter, id).await?;
     Ok(id)
 }
 
 impl Database {
     /// Stage one: the transcript is there, coding comes next.
-    pub async fn commit_transcript(&self, job: &Leased, recording: RecordingId, transcript: &Transcript) -> Result<()> {
+    pub async fn commit_transcript(
+        &self,
+        job: &Leased,
+        recording: RecordingId,
+        transcript: &Transcript,
+    ) -> Result<()> {
         let tx = self.tx(job.facility).await?;
         let state = finish(&tx, job).await?;
         encounters::add_transcript(&tx, job.encounter, recording, transcript).await?;
         encounters::apply(&tx, job.encounter, state, Event::Transcribed, None).await?;
-        queue_next(&tx, job.encounter, job.encounter.to_string(), job.requested_by).await?;
+        queue_next(
+            &tx,
+            job.encounter,
+            job.encounter.to_string(),
+            job.requested_by,
+        )
+        .await?;
         let details = json!({ "job": job.id, "attempt": job.attempt, "model": transcript.model, "segments": transcript.segments.len() });
-        commit(tx, job, audit(Some(job.facility), "worker", "transcript.create", ("recording", recording.to_string()), details)).await
+        commit(
+            tx,
+            job,
+            audit(
+                Some(job.facility),
+                "worker",
+                "transcript.create",
+                ("recording", recording.to_string()),
+                details,
+            ),
+        )
+        .await
     }
 
     /// Stage two: codes, and the draft record of an encounter that has none yet.
-    pub async fn commit_coding(&self, job: &Leased, transcript: &Transcript, coding: &Coding) -> Result<()> {
+    pub async fn commit_coding(
+        &self,
+        job: &Leased,
+        transcript: &Transcript,
+        coding: &Coding,
+    ) -> Result<()> {
         let tx = self.tx(job.facility).await?;
         let state = finish(&tx, job).await?;
-        let encounter = encounters::get(&tx, job.encounter).await?.ok_or(Error::LeaseLost)?;
+        let encounter = encounters::get(&tx, job.encounter)
+            .await?
+            .ok_or(Error::LeaseLost)?;
         suggestions::replace(&tx, job.encounter, coding, encounter.specialty).await?;
         let state = encounters::apply(&tx, job.encounter, state, Event::Coded, None).await?;
         let record = match encounter.record_id {
             Some(record) => record,
             None => {
-                let content = MedicalRecord { note: draft::note(transcript), codes: vec![], transcript: transcript.text() };
+                let content = MedicalRecord {
+                    note: draft::note(transcript),
+                    codes: vec![],
+                    transcript: transcript.text(),
+                };
                 records::insert(&tx, job.encounter, encounter.patient_id, &content, None).await?
             }
         };
@@ -106,16 +184,44 @@ impl Database {
             jobs::enqueue(&tx, &mail).await?;
         }
         let details = json!({ "job": job.id, "attempt": job.attempt, "model": coding.model, "suggestions": coding.suggestions.len(), "record": record });
-        commit(tx, job, audit(Some(job.facility), "worker", "record.draft", ("encounter", job.encounter.to_string()), details)).await
+        commit(
+            tx,
+            job,
+            audit(
+                Some(job.facility),
+                "worker",
+                "record.draft",
+                ("encounter", job.encounter.to_string()),
+                details,
+            ),
+        )
+        .await
     }
 
     /// A report was made.
-    pub async fn commit_report(&self, job: &Leased, record: RecordId, version: i32, pdf: &[u8]) -> Result<()> {
+    pub async fn commit_report(
+        &self,
+        job: &Leased,
+        record: RecordId,
+        version: i32,
+        pdf: &[u8],
+    ) -> Result<()> {
         let tx = self.tx(job.facility).await?;
         jobs::finish(&tx, job).await?;
         records::add_report(&tx, record, version, pdf).await?;
         let details = json!({ "job": job.id, "version": version, "bytes": pdf.len() });
-        commit(tx, job, audit(Some(job.facility), "worker", "report.create", ("record", record.to_string()), details)).await
+        commit(
+            tx,
+            job,
+            audit(
+                Some(job.facility),
+                "worker",
+                "report.create",
+                ("record", record.to_string()),
+                details,
+            ),
+        )
+        .await
     }
 
     /// A mail was sent. `outcome` says if it really was, or why not.
@@ -123,21 +229,44 @@ impl Database {
         let tx = self.tx(job.facility).await?;
         jobs::finish(&tx, job).await?;
         let details = json!({ "job": job.id, "outcome": outcome });
-        commit(tx, job, audit(Some(job.facility), "worker", "email.send", ("user", to.to_string()), details)).await
+        commit(
+            tx,
+            job,
+            audit(
+                Some(job.facility),
+                "worker",
+                "email.send",
+                ("user", to.to_string()),
+                details,
+            ),
+        )
+        .await
     }
 
     /// An attempt failed: the job waits (`Some`) or is dead (`None`), and then the encounter has failed with it.
-    pub async fn commit_failure(&self, job: &Leased, error: &JobError, retry_after: Option<Duration>) -> Result<()> {
+    pub async fn commit_failure(
+        &self,
+        job: &Leased,
+        error: &JobError,
+        retry_after: Option<Duration>,
+    ) -> Result<()> {
         let tx = self.tx(job.facility).await?;
         jobs::give_back(&tx, job, retry_after, error.code()).await?;
         if retry_after.is_none() {
-            let failure = Failure { code: error.code().to_owned(), message: error.message().to_owned() };
+            let failure = Failure {
+                code: error.code().to_owned(),
+                message: error.message().to_owned(),
+            };
             fail_encounter(&tx, job.encounter, job.queue, &failure).await?;
         }
         let mut event = audit(
             Some(job.facility),
             "worker",
-            if retry_after.is_some() { "job.retry" } else { "job.dead" },
+            if retry_after.is_some() {
+                "job.retry"
+            } else {
+                "job.dead"
+            },
             ("job", job.id.to_string()),
             json!({ "queue": job.queue, "attempt": job.attempt, "code": error.code() }),
         );
@@ -147,9 +276,20 @@ impl Database {
 
     /// Takes back the jobs of workers that have died. Returns how many there were.
     pub async fn sweep_jobs(&self) -> Result<usize> {
-        let expired = self.client().await?.query("SELECT id, facility_id, state FROM sweep_expired_leases()", &[]).await?;
+        let expired = self
+            .client()
+            .await?
+            .query(
+                "SELECT id, facility_id, state FROM sweep_expired_leases()",
+                &[],
+            )
+            .await?;
         for row in &expired {
-            let (id, facility, state) = (JobId(row.get(0)), FacilityId(row.get(1)), row.get::<_, &str>(2));
+            let (id, facility, state) = (
+                JobId(row.get(0)),
+                FacilityId(row.get(1)),
+                row.get::<_, &str>(2),
+            );
             let tx = self.tx(facility).await?;
             if let (Some(job), "dead") = (jobs::get(&tx, id).await?, state) {
                 let failure = Failure {
@@ -158,12 +298,21 @@ impl Database {
                 };
                 fail_encounter(&tx, job.encounter, job.queue, &failure).await?;
             }
-            let mut event = audit(Some(facility), "worker", "job.lease_expired", ("job", id.to_string()), json!({ "state": state }));
+            let mut event = audit(
+                Some(facility),
+                "worker",
+                "job.lease_expired",
+                ("job", id.to_string()),
+                json!({ "state": state }),
+            );
             event.outcome = Outcome::Failure;
             tx.commit(&[event]).await?;
         }
         if !expired.is_empty() {
-            self.client().await?.batch_execute("NOTIFY hysio_jobs").await?;
+            self.client()
+                .await?
+                .batch_execute("NOTIFY hysio_jobs")
+                .await?;
         }
         Ok(expired.len())
     }
@@ -172,12 +321,21 @@ impl Database {
 /// Finishes the job and holds the encounter; the token is checked before anything is written.
 async fn finish(tx: &Tx, job: &Leased) -> Result<State> {
     jobs::finish(tx, job).await?;
-    encounters::lock(tx, job.encounter).await?.ok_or(Error::LeaseLost)
+    encounters::lock(tx, job.encounter)
+        .await?
+        .ok_or(Error::LeaseLost)
 }
 
 /// An encounter fails with the job that should have moved it on; a mail or a report that fails does not concern it.
-async fn fail_encounter(tx: &Tx, id: EncounterId, queue: QueueName, failure: &Failure) -> Result<()> {
-    let Some(state) = encounters::lock(tx, id).await? else { return Ok(()) };
+async fn fail_encounter(
+    tx: &Tx,
+    id: EncounterId,
+    queue: QueueName,
+    failure: &Failure,
+) -> Result<()> {
+    let Some(state) = encounters::lock(tx, id).await? else {
+        return Ok(());
+    };
     if state.next_job() == Some(queue) {
         encounters::apply(tx, id, state, Event::Failed, Some(failure)).await?;
     }
@@ -185,6 +343,10 @@ async fn fail_encounter(tx: &Tx, id: EncounterId, queue: QueueName, failure: &Fa
 }
 
 async fn commit(tx: Tx, job: &Leased, event: AuditEvent) -> Result<()> {
-    tx.query("SELECT pg_notify('hysio_progress', $1)", &[&job.encounter.to_string()]).await?;
+    tx.query(
+        "SELECT pg_notify('hysio_progress', $1)",
+        &[&job.encounter.to_string()],
+    )
+    .await?;
     tx.commit(&[event]).await
 }

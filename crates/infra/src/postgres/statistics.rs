@@ -26,12 +26,24 @@ pub struct CodeDecisions {
 
 impl Database {
     pub async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
-        let rows = self.client().await?.query("SELECT queue, state, jobs, oldest_seconds FROM queue_depths()", &[]).await?;
+        let rows = self
+            .client()
+            .await?
+            .query(
+                "SELECT queue, state, jobs, oldest_seconds FROM queue_depths()",
+                &[],
+            )
+            .await?;
         Ok(rows
             .iter()
             .filter_map(|row| {
                 let queue = row.get::<_, &str>(0).parse().ok()?;
-                Some(QueueDepth { queue, state: row.get(1), jobs: row.get(2), oldest_seconds: row.get(3) })
+                Some(QueueDepth {
+                    queue,
+                    state: row.get(1),
+                    jobs: row.get(2),
+                    oldest_seconds: row.get(3),
+                })
             })
             .collect())
     }
@@ -40,16 +52,39 @@ impl Database {
     pub async fn active_sessions(&self, idle: std::time::Duration) -> Result<Vec<ActiveSessions>> {
         let sql = "SELECT facility_id, role::text, count(*) FROM sessions
                    WHERE expires_at > now() AND last_seen_at > now() - make_interval(secs => $1) GROUP BY 1, 2";
-        let rows = self.client().await?.query(sql, &[&idle.as_secs_f64()]).await?;
-        Ok(rows.iter().map(|row| ActiveSessions { facility: row.get(0), role: row.get(1), sessions: row.get(2) }).collect())
+        let rows = self
+            .client()
+            .await?
+            .query(sql, &[&idle.as_secs_f64()])
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| ActiveSessions {
+                facility: row.get(0),
+                role: row.get(1),
+                sessions: row.get(2),
+            })
+            .collect())
     }
 
     /// What clinicians made of suggestions so far.
     pub async fn code_decisions(&self) -> Result<Vec<CodeDecisions>> {
-        let rows = self.client().await?.query("SELECT specialty, model, accepted, rejected FROM code_decisions()", &[]).await?;
+        let rows = self
+            .client()
+            .await?
+            .query(
+                "SELECT specialty, model, accepted, rejected FROM code_decisions()",
+                &[],
+            )
+            .await?;
         Ok(rows
             .iter()
-            .map(|row| CodeDecisions { specialty: row.get(0), model: row.get(1), accepted: row.get(2), rejected: row.get(3) })
+            .map(|row| CodeDecisions {
+                specialty: row.get(0),
+                model: row.get(1),
+                accepted: row.get(2),
+                rejected: row.get(3),
+            })
             .collect())
     }
 }

@@ -17,18 +17,41 @@ use crate::cipher::Place;
 const COLUMNS: &str = "id, content, rank, decision::text AS decision, manual";
 
 pub async fn of(tx: &Tx, encounter: EncounterId) -> Result<Vec<Suggested>> {
-    let sql = format!("SELECT {COLUMNS} FROM suggestions WHERE encounter_id = $1 ORDER BY rank, id");
-    tx.query(&sql, &[&encounter.0]).await?.iter().map(|row| from_row(tx, row)).collect()
+    let sql =
+        format!("SELECT {COLUMNS} FROM suggestions WHERE encounter_id = $1 ORDER BY rank, id");
+    tx.query(&sql, &[&encounter.0])
+        .await?
+        .iter()
+        .map(|row| from_row(tx, row))
+        .collect()
 }
 
 /// New suggestions take the place of those that nobody has decided on. What was decided stays, and is not suggested twice.
-pub(super) async fn replace(tx: &Tx, encounter: EncounterId, coding: &Coding, specialty: Option<Specialty>) -> Result<()> {
-    tx.execute("DELETE FROM suggestions WHERE encounter_id = $1 AND decision = 'pending'", &[&encounter.0]).await?;
+pub(super) async fn replace(
+    tx: &Tx,
+    encounter: EncounterId,
+    coding: &Coding,
+    specialty: Option<Specialty>,
+) -> Result<()> {
+    tx.execute(
+        "DELETE FROM suggestions WHERE encounter_id = $1 AND decision = 'pending'",
+        &[&encounter.0],
+    )
+    .await?;
     let decided = of(tx, encounter).await?;
     for (rank, suggestion) in (1_i32..).zip(&coding.suggestions) {
-        let known = decided.iter().any(|old| old.suggestion.code == suggestion.code && old.suggestion.system == suggestion.system);
+        let known = decided.iter().any(|old| {
+            old.suggestion.code == suggestion.code && old.suggestion.system == suggestion.system
+        });
         if !known {
-            let new = New { encounter, suggestion, rank, model: &coding.model, specialty, accepted_by: None };
+            let new = New {
+                encounter,
+                suggestion,
+                rank,
+                model: &coding.model,
+                specialty,
+                accepted_by: None,
+            };
             insert(tx, &new).await?;
         }
     }
@@ -36,18 +59,39 @@ pub(super) async fn replace(tx: &Tx, encounter: EncounterId, coding: &Coding, sp
 }
 
 /// A code that the clinician adds by hand, accepted with that.
-pub async fn add_by_hand(tx: &Tx, encounter: EncounterId, suggestion: &Suggestion, by: UserId) -> Result<SuggestionId> {
-    let new = New { encounter, suggestion, rank: 0, model: "manual", specialty: None, accepted_by: Some(by) };
+pub async fn add_by_hand(
+    tx: &Tx,
+    encounter: EncounterId,
+    suggestion: &Suggestion,
+    by: UserId,
+) -> Result<SuggestionId> {
+    let new = New {
+        encounter,
+        suggestion,
+        rank: 0,
+        model: "manual",
+        specialty: None,
+        accepted_by: Some(by),
+    };
     insert(tx, &new).await
 }
 
 pub async fn get(tx: &Tx, encounter: EncounterId, id: SuggestionId) -> Result<Option<Suggested>> {
     let sql = format!("SELECT {COLUMNS} FROM suggestions WHERE encounter_id = $1 AND id = $2");
-    tx.query_opt(&sql, &[&encounter.0, &id.0]).await?.map(|row| from_row(tx, &row)).transpose()
+    tx.query_opt(&sql, &[&encounter.0, &id.0])
+        .await?
+        .map(|row| from_row(tx, &row))
+        .transpose()
 }
 
 /// False when there is no such suggestion.
-pub async fn decide(tx: &Tx, encounter: EncounterId, id: SuggestionId, decision: Decision, by: UserId) -> Result<bool> {
+pub async fn decide(
+    tx: &Tx,
+    encounter: EncounterId,
+    id: SuggestionId,
+    decision: Decision,
+    by: UserId,
+) -> Result<bool> {
     let by = (decision != Decision::Pending).then_some(by.0);
     let changed = tx
         .execute(
@@ -70,7 +114,11 @@ struct New<'a> {
 
 async fn insert(tx: &Tx, new: &New<'_>) -> Result<SuggestionId> {
     let id = SuggestionId::new();
-    let decision = if new.accepted_by.is_some() { Decision::Accepted } else { Decision::Pending };
+    let decision = if new.accepted_by.is_some() {
+        Decision::Accepted
+    } else {
+        Decision::Pending
+    };
     tx.execute(
         "INSERT INTO suggestions (facility_id, id, encounter_id, rank, content, decision, decided_by, decided_at, manual, model, specialty)
          VALUES ($1, $2, $3, $4, $5, ($6::text)::code_decision, $7, CASE WHEN $7::uuid IS NULL THEN NULL ELSE now() END, $8, $9, $10)",
@@ -103,5 +151,11 @@ fn from_row(tx: &Tx, row: &Row) -> Result<Suggested> {
         "rejected" => Decision::Rejected,
         _ => return Err(Error::corrupt("suggestions", "decision", id)),
     };
-    Ok(Suggested { id, suggestion: tx.open(&place(id), row.get("content"))?, rank: row.get("rank"), decision, manual: row.get("manual") })
+    Ok(Suggested {
+        id,
+        suggestion: tx.open(&place(id), row.get("content"))?,
+        rank: row.get("rank"),
+        decision,
+        manual: row.get("manual"),
+    })
 }

@@ -36,9 +36,20 @@ pub struct Tx {
 }
 
 impl Tx {
-    pub(super) fn new(client: Object, vault: Arc<Vault>, acting_for: Option<(FacilityId, Arc<FacilityKeys>)>) -> Self {
+    pub(super) fn new(
+        client: Object,
+        vault: Arc<Vault>,
+        acting_for: Option<(FacilityId, Arc<FacilityKeys>)>,
+    ) -> Self {
         let (facility, keys) = acting_for.unzip();
-        Self { client: Some(client), facility, keys, vault, begun: AtomicBool::new(false), failed: AtomicBool::new(false) }
+        Self {
+            client: Some(client),
+            facility,
+            keys,
+            vault,
+            begun: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// The facility this transaction acts for.
@@ -47,7 +58,8 @@ impl Tx {
     /// In a platform transaction, where no facility's data may be touched.
     #[must_use]
     pub fn facility(&self) -> FacilityId {
-        self.facility.expect("patient data is only touched in a facility's transaction")
+        self.facility
+            .expect("patient data is only touched in a facility's transaction")
     }
 
     /// The keys of that facility.
@@ -56,7 +68,9 @@ impl Tx {
     /// As [`Tx::facility`].
     #[must_use]
     pub fn keys(&self) -> &FacilityKeys {
-        self.keys.as_ref().expect("patient data is only touched in a facility's transaction")
+        self.keys
+            .as_ref()
+            .expect("patient data is only touched in a facility's transaction")
     }
 
     /// The same keys, for what is done after the transaction: sealing and opening audio.
@@ -65,24 +79,37 @@ impl Tx {
     /// As [`Tx::facility`].
     #[must_use]
     pub fn shared_keys(&self) -> Arc<FacilityKeys> {
-        self.keys.clone().expect("patient data is only touched in a facility's transaction")
+        self.keys
+            .clone()
+            .expect("patient data is only touched in a facility's transaction")
     }
 
     /// A value, sealed for a `BYTEA` column.
     pub(super) fn seal<T: Serialize>(&self, place: &Place, value: &T) -> Result<Vec<u8>> {
-        let plain = serde_json::to_vec(value).map_err(|_| Error::corrupt(place.table, place.column, &place.row))?;
+        let plain = serde_json::to_vec(value)
+            .map_err(|_| Error::corrupt(place.table, place.column, &place.row))?;
         Ok(self.keys().seal(place, &Zeroizing::new(plain)))
     }
 
     /// What [`Tx::seal`] sealed for the same place.
     pub(super) fn open<T: DeserializeOwned>(&self, place: &Place, stored: &[u8]) -> Result<T> {
-        let plain = self.keys().open(place, stored).map_err(|error| self.opening_failed(error))?;
-        serde_json::from_slice(plain.expose()).map_err(|_| Error::corrupt(place.table, place.column, &place.row))
+        let plain = self
+            .keys()
+            .open(place, stored)
+            .map_err(|error| self.opening_failed(error))?;
+        serde_json::from_slice(plain.expose())
+            .map_err(|_| Error::corrupt(place.table, place.column, &place.row))
     }
 
     /// What `FacilityKeys::seal_json` sealed for a `JSONB` column.
-    pub(super) fn open_document<T: DeserializeOwned>(&self, place: &Place, stored: &serde_json::Value) -> Result<T> {
-        self.keys().open_json(place, stored).map_err(|error| self.opening_failed(error))
+    pub(super) fn open_document<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        stored: &serde_json::Value,
+    ) -> Result<T> {
+        self.keys()
+            .open_json(place, stored)
+            .map_err(|error| self.opening_failed(error))
     }
 
     /// A value may be sealed with a key that was made after this process read its keys: the next use reads them again.
@@ -106,7 +133,10 @@ impl Tx {
         }
         // Sent in this order and answered in this order; an error in the first fails the second.
         let begin = self.begin_sql();
-        let (begun, rows) = futures::join!(client.batch_execute(&begin), client.query(&statement, params));
+        let (begun, rows) = futures::join!(
+            client.batch_execute(&begin),
+            client.query(&statement, params)
+        );
         begun?;
         Ok(rows?)
     }
@@ -117,7 +147,9 @@ impl Tx {
 
     /// Exactly one row, as an `INSERT … RETURNING` or a function call gives.
     pub(super) async fn query_one(&self, sql: &str, params: Params<'_>) -> Result<Row> {
-        self.query_opt(sql, params).await?.ok_or_else(|| Error::Query("a row was expected and none came".into()))
+        self.query_opt(sql, params)
+            .await?
+            .ok_or_else(|| Error::Query("a row was expected and none came".into()))
     }
 
     /// The number of rows that changed.
@@ -137,7 +169,10 @@ impl Tx {
             return Ok(client.execute(&statement, params).await?);
         }
         let begin = self.begin_sql();
-        let (begun, changed) = futures::join!(client.batch_execute(&begin), client.execute(&statement, params));
+        let (begun, changed) = futures::join!(
+            client.batch_execute(&begin),
+            client.execute(&statement, params)
+        );
         begun?;
         Ok(changed?)
     }
@@ -145,12 +180,18 @@ impl Tx {
     /// Commits what was done together with its audit entries: both are there afterwards, or neither.
     pub async fn commit(self, events: &[AuditEvent]) -> Result<()> {
         if self.failed.load(Ordering::Relaxed) {
-            return Err(Error::Query("a statement of the transaction failed, so nothing was committed".into()));
+            return Err(Error::Query(
+                "a statement of the transaction failed, so nothing was committed".into(),
+            ));
         }
         let client = self.client();
         let columns = audit::Columns::from(events);
         let written = if events.is_empty() {
-            if self.begun.load(Ordering::Relaxed) { client.batch_execute("COMMIT").await } else { Ok(()) }
+            if self.begun.load(Ordering::Relaxed) {
+                client.batch_execute("COMMIT").await
+            } else {
+                Ok(())
+            }
         } else {
             let statement = client.prepare_cached(audit::INSERT).await?;
             if !self.begun.swap(true, Ordering::Relaxed) {
@@ -158,7 +199,10 @@ impl Tx {
             }
             let params = columns.params();
             // If the entries are refused, COMMIT finds a failed transaction and rolls it back.
-            let (entries, committed) = futures::join!(client.execute(&statement, &params), client.batch_execute("COMMIT"));
+            let (entries, committed) = futures::join!(
+                client.execute(&statement, &params),
+                client.batch_execute("COMMIT")
+            );
             entries.map(|_| ()).and(committed)
         };
         written?;
@@ -179,7 +223,9 @@ impl Tx {
 impl Drop for Tx {
     /// An open transaction is rolled back before its connection goes back to the pool.
     fn drop(&mut self) {
-        let Some(client) = self.client.take() else { return };
+        let Some(client) = self.client.take() else {
+            return;
+        };
         if mem::take(self.begun.get_mut()) {
             tokio::spawn(async move {
                 if client.batch_execute("ROLLBACK").await.is_err() {

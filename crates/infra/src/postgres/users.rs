@@ -20,17 +20,28 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-const COLUMNS: &str = "id, email, name, role::text AS role, specialty, language, disabled, locked_until, created_at";
+const COLUMNS: &str =
+    "id, email, name, role::text AS role, specialty, language, disabled, locked_until, created_at";
 /// The unique index that refuses a second user with the same address.
 pub const EMAIL_CONSTRAINT: &str = "users_email";
 
 pub async fn list(tx: &Tx) -> Result<Vec<User>> {
-    let rows = tx.query(&format!("SELECT {COLUMNS} FROM users ORDER BY name, id LIMIT 1000"), &[]).await?;
+    let rows = tx
+        .query(
+            &format!("SELECT {COLUMNS} FROM users ORDER BY name, id LIMIT 1000"),
+            &[],
+        )
+        .await?;
     Ok(rows.iter().map(from_row).collect())
 }
 
 pub async fn get(tx: &Tx, id: UserId) -> Result<Option<User>> {
-    let row = tx.query_opt(&format!("SELECT {COLUMNS} FROM users WHERE id = $1"), &[&id.0]).await?;
+    let row = tx
+        .query_opt(
+            &format!("SELECT {COLUMNS} FROM users WHERE id = $1"),
+            &[&id.0],
+        )
+        .await?;
     Ok(row.map(|row| from_row(&row)))
 }
 

@@ -98,11 +98,8 @@ impl Scanner {
             ')' | ']' => self.depth = self.depth.saturating_sub(1),
             ',' | ';' | ':' => self.break_before = true,
             '\n' | '!' | '?' => self.stop(),
-            '.' if !(previous.is_ascii_digit() && next.is_some_and(|n| n.is_ascii_digit())) => {
-                if next.is_none_or(char::is_whitespace) && !self.ends_in_initial() {
-                    self.stop();
-                }
-            }
+            // A point inside a number is followed by a digit, and so never by white space.
+            '.' if next.is_none_or(char::is_whitespace) && !self.ends_in_initial() => self.stop(),
             _ => {}
         }
     }

@@ -25,13 +25,20 @@ use crate::{commands::audit::ORIGIN, config::Config, http::hash_password, start:
 pub fn prepare(config: &Config) -> anyhow::Result<()> {
     let data = &config.paths.data;
     // Others may pass through, as the database's own user must, but not look around.
-    fs::DirBuilder::new().recursive(true).mode(0o711).create(data).with_context(|| format!("{} cannot be made", data.display()))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(data)
+        .with_context(|| format!("{} cannot be made", data.display()))?;
     let (master, audit) = (config.paths.master_key(), config.paths.audit_key());
     let is_new = config.database.url.is_none() && !data.join("postgres").exists();
     if is_new {
         for path in [&master, &audit] {
             if let Some(parent) = path.parent() {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(parent)?;
+                fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(parent)?;
             }
         }
         if !master.exists() {
@@ -41,7 +48,12 @@ pub fn prepare(config: &Config) -> anyhow::Result<()> {
             SigningKeys::generate_file(&audit, ORIGIN)?;
         }
     }
-    MasterKeys::load(&master).map(drop).with_context(|| format!("{} holds data that cannot be read without its master key", data.display()))?;
+    MasterKeys::load(&master).map(drop).with_context(|| {
+        format!(
+            "{} holds data that cannot be read without its master key",
+            data.display()
+        )
+    })?;
     SigningKeys::load(&audit)?;
     Ok(())
 }
@@ -61,21 +73,38 @@ pub async fn found(config: &Config) -> anyhow::Result<Welcome> {
     }
     let file = config.paths.data.join("first-sign-in.txt");
     if accounts::any_user(&client).await? {
-        return Ok(Welcome { sign_in: file.exists().then_some(file), new: None });
+        return Ok(Welcome {
+            sign_in: file.exists().then_some(file),
+            new: None,
+        });
     }
     let facility = match accounts::facilities(&client).await?.first() {
         Some(facility) => facility.id,
-        None => accounts::add_facility(&mut client, &master, "My practice").await?.id,
+        None => {
+            accounts::add_facility(&mut client, &master, "My practice")
+                .await?
+                .id
+        }
     };
     let people = add_people(&client, facility).await?;
     write_private(&file, &people)?;
-    Ok(Welcome { sign_in: Some(file), new: Some(people) })
+    Ok(Welcome {
+        sign_in: Some(file),
+        new: Some(people),
+    })
 }
 
-async fn add_people(client: &tokio_postgres::Client, facility: FacilityId) -> anyhow::Result<Vec<(&'static str, &'static str, String)>> {
+async fn add_people(
+    client: &tokio_postgres::Client,
+    facility: FacilityId,
+) -> anyhow::Result<Vec<(&'static str, &'static str, String)>> {
     let people = [
         (Role::Clinician, "clinician@hysio.local", "First Clinician"),
-        (Role::FacilityAdmin, "admin@hysio.local", "First Administrator"),
+        (
+            Role::FacilityAdmin,
+            "admin@hysio.local",
+            "First Administrator",
+        ),
         (Role::Operator, "operator@hysio.local", "First Operator"),
         (Role::Auditor, "auditor@hysio.local", "First Auditor"),
     ];
@@ -83,7 +112,9 @@ async fn add_people(client: &tokio_postgres::Client, facility: FacilityId) -> an
     for (role, email, name) in people {
         let password = password()?;
         let user = NewUser {
-            facility: [Role::Clinician, Role::FacilityAdmin].contains(&role).then_some(facility),
+            facility: [Role::Clinician, Role::FacilityAdmin]
+                .contains(&role)
+                .then_some(facility),
             email: email.to_owned(),
             name: name.to_owned(),
             password_hash: hash_password(&password)?,
@@ -102,13 +133,31 @@ fn password() -> anyhow::Result<String> {
     const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz234567892";
     let mut bytes = [0_u8; 16];
     aws_lc_rs::rand::fill(&mut bytes).context("no random numbers can be had")?;
-    let letters: Vec<String> = bytes.chunks(4).map(|four| four.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()).collect();
+    let letters: Vec<String> = bytes
+        .chunks(4)
+        .map(|four| {
+            four.iter()
+                .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
+                .collect()
+        })
+        .collect();
     Ok(letters.join("-"))
 }
 
-fn write_private(path: &Path, people: &[(&'static str, &'static str, String)]) -> anyhow::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    writeln!(file, "# The first people of this installation. Change these passwords, then delete this file.")?;
+fn write_private(
+    path: &Path,
+    people: &[(&'static str, &'static str, String)],
+) -> anyhow::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    writeln!(
+        file,
+        "# The first people of this installation. Change these passwords, then delete this file."
+    )?;
     for (role, email, password) in people {
         writeln!(file, "{role}\t{email}\t{password}")?;
     }
@@ -122,8 +171,19 @@ impl Welcome {
             println!("    {role:<15} {email:<24} {password}");
         }
         if let Some(file) = &self.sign_in {
-            println!("    {} {}", if self.new.is_some() { "\n    kept in" } else { "sign in as in" }, file.display());
+            println!(
+                "    {} {}",
+                if self.new.is_some() {
+                    "\n    kept in"
+                } else {
+                    "sign in as in"
+                },
+                file.display()
+            );
         }
-        println!("\n  Ctrl-C stops it; the data stays in {}.\n", config.paths.data.display());
+        println!(
+            "\n  Ctrl-C stops it; the data stays in {}.\n",
+            config.paths.data.display()
+        );
     }
 }

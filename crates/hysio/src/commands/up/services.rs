@@ -20,7 +20,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a service may take to finish what it has begun.
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Workers end first, so that what they need is still there; the engines last.
-const ORDER_OF_ENDING: [ServiceName; 4] = [ServiceName::Worker, ServiceName::App, ServiceName::Diagnosecode, ServiceName::Transcription];
+const ORDER_OF_ENDING: [ServiceName; 4] = [
+    ServiceName::Worker,
+    ServiceName::App,
+    ServiceName::Diagnosecode,
+    ServiceName::Transcription,
+];
 
 pub struct Services(Vec<Service>);
 
@@ -36,7 +41,12 @@ struct Service {
 
 pub fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Services> {
     let mut services = Vec::new();
-    for name in [ServiceName::Transcription, ServiceName::Diagnosecode, ServiceName::App, ServiceName::Worker] {
+    for name in [
+        ServiceName::Transcription,
+        ServiceName::Diagnosecode,
+        ServiceName::App,
+        ServiceName::Worker,
+    ] {
         let mut service = Service {
             name,
             program: program(name, config, file),
@@ -56,15 +66,26 @@ fn program(name: ServiceName, config: &Config, file: Option<&Path>) -> Program {
     if let Some(file) = file {
         arguments.extend(["--config".into(), file.into()]);
     }
-    let url = config.database.url.as_ref().map(|url| ("HYSIO__DATABASE__URL".to_owned(), url.expose().into()));
+    let url = config
+        .database
+        .url
+        .as_ref()
+        .map(|url| ("HYSIO__DATABASE__URL".to_owned(), url.expose().into()));
     // The services never get the owner's role.
-    Program { name: name.as_str(), arguments, environment: url.into_iter().collect(), without: vec!["HYSIO__DATABASE__OWNER_URL"] }
+    Program {
+        name: name.as_str(),
+        arguments,
+        environment: url.into_iter().collect(),
+        without: vec!["HYSIO__DATABASE__OWNER_URL"],
+    }
 }
 
 impl Services {
     /// Waits until the services answer that they can do their work.
     pub async fn wait_until_ready(&mut self, config: &Config) -> anyhow::Result<()> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(2)).build()?;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(2))
+            .build()?;
         let deadline = Instant::now() + READY_WITHIN;
         for (name, address) in [
             (ServiceName::Diagnosecode, config.http.diagnosecode),
@@ -73,10 +94,19 @@ impl Services {
         ] {
             let url = format!("http://{address}/ready");
             loop {
-                if client.get(&url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                if client
+                    .get(&url)
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+                {
                     break;
                 }
-                anyhow::ensure!(Instant::now() < deadline, "{name} is not ready after {} s: the reason is in the log above", READY_WITHIN.as_secs());
+                anyhow::ensure!(
+                    Instant::now() < deadline,
+                    "{name} is not ready after {} s: the reason is in the log above",
+                    READY_WITHIN.as_secs()
+                );
                 tokio::select! {
                     () = tokio::time::sleep(LOOK_EVERY) => {}
                     given_up = self.watch() => return given_up,
@@ -97,8 +127,12 @@ impl Services {
 
     pub async fn stop(mut self, hard: &CancellationToken) {
         for name in ORDER_OF_ENDING {
-            let Some(service) = self.0.iter_mut().find(|service| service.name == name) else { continue };
-            let Some(process) = service.process.take() else { continue };
+            let Some(service) = self.0.iter_mut().find(|service| service.name == name) else {
+                continue;
+            };
+            let Some(process) = service.process.take() else {
+                continue;
+            };
             tokio::select! {
                 ended = process.stop(PATIENCE) => match ended {
                     Ok(status) => tracing::info!(service = %name, %status, "ended"),
@@ -118,7 +152,10 @@ enum Waited {
 
 impl Service {
     fn start(&mut self) -> anyhow::Result<()> {
-        self.process = Some(Process::start(&self.program).with_context(|| format!("{} cannot be started", self.program.name))?);
+        self.process = Some(
+            Process::start(&self.program)
+                .with_context(|| format!("{} cannot be started", self.program.name))?,
+        );
         (self.started, self.due) = (Instant::now(), None);
         Ok(())
     }
@@ -147,11 +184,18 @@ impl Service {
                 self.history = history;
                 match next {
                     Next::StartAfter(wait) => {
-                        tracing::error!(service = self.program.name, how, "ended by itself; it is started again");
+                        tracing::error!(
+                            service = self.program.name,
+                            how,
+                            "ended by itself; it is started again"
+                        );
                         self.due = Some(Instant::now() + wait);
                         Ok(())
                     }
-                    Next::GiveUp => anyhow::bail!("{} ends again and again ({how}): the reason is in the log above", self.program.name),
+                    Next::GiveUp => anyhow::bail!(
+                        "{} ends again and again ({how}): the reason is in the log above",
+                        self.program.name
+                    ),
                 }
             }
         }
