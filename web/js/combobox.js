@@ -8,141 +8,152 @@ import { explain } from "./notice.js";
 const PAUSE_MS = 180;
 
 /**
- * `search(query, signal)` gives items; `row(item)` their words; `choose(item)` takes one.
+ * {element, input, clear()}. `search(query, signal)` gives items; `row(item)` their words; `choose(item)` takes one.
  * `last(query)` may add a final option {label, act}, such as adding what was not found.
  */
-export function combobox({ label, placeholder, search, row, choose, last, hideLabel = false, minimum = 1 }) {
-  const [inputId, listId] = [newId("combobox"), newId("options")];
-  const input = h("input", {
-    id: inputId,
-    type: "search",
-    role: "combobox",
-    "aria-autocomplete": "list",
-    "aria-expanded": "false",
-    "aria-controls": listId,
-    autocomplete: "off",
-    spellcheck: "false",
-    autocapitalize: "off",
-    placeholder,
-  });
-  const list = h("ul", { id: listId, role: "listbox", class: "options", hidden: true, "aria-label": label });
-  const hint = h("p", { class: "combobox-hint quiet", role: "status" });
-  let options = [];
-  let current = -1;
-  let pause = 0;
-  let running = null;
-  let stale = true;
+export function combobox(wanted) {
+  const box = new Combobox(wanted);
+  return { element: box.element, input: box.input, clear: () => box.clear() };
+}
 
-  const close = () => {
-    list.hidden = true;
-    current = -1;
-    input.setAttribute("aria-expanded", "false");
-    input.removeAttribute("aria-activedescendant");
-  };
-  const show = () => {
-    list.hidden = options.length === 0;
-    input.setAttribute("aria-expanded", String(!list.hidden));
-  };
-  const mark = (index) => {
-    current = index;
-    options.forEach(({ element }, at) => element.setAttribute("aria-selected", String(at === index)));
-    if (index < 0) return input.removeAttribute("aria-activedescendant");
-    input.setAttribute("aria-activedescendant", options[index].element.id);
-    options[index].element.scrollIntoView({ block: "nearest" });
-  };
-  const take = (index) => {
-    const option = options[index];
-    if (!option) return;
-    close();
-    option.act();
-  };
-  const draw = (items, query) => {
-    stale = false;
-    options = items.map((item) => ({ content: row(item), act: () => choose(item) }));
-    const more = last?.(query);
-    if (more) options.push({ content: [icon("plus"), h("span", null, more.label)], act: more.act });
-    options.forEach((option, index) => {
-      option.element = h(
-        "li",
-        {
-          id: newId("option"),
-          role: "option",
-          "aria-selected": "false",
-          on: { pointerdown: (event) => event.preventDefault(), click: () => take(index) },
-        },
-        option.content,
-      );
+class Combobox {
+  options = [];
+  current = -1;
+  /** Whether the options may answer earlier words: then keys must not choose from them. */
+  stale = true;
+  pause = 0;
+  running = null;
+
+  constructor({ label, placeholder, search, row, choose, last, minimum = 1 }) {
+    Object.assign(this, { search, row, choose, last, minimum });
+    const [inputId, listId] = [newId("combobox"), newId("options")];
+    this.input = h("input", {
+      id: inputId,
+      type: "search",
+      role: "combobox",
+      "aria-autocomplete": "list",
+      "aria-expanded": "false",
+      "aria-controls": listId,
+      autocomplete: "off",
+      spellcheck: "false",
+      autocapitalize: "off",
+      placeholder,
+      on: {
+        input: () => this.typed(),
+        keydown: (event) => this.pressed(event),
+        blur: () => this.close(),
+        focus: () => this.options.length && this.open(),
+      },
     });
-    fill(
-      list,
-      options.map(({ element }) => element),
+    this.list = h("ul", { id: listId, role: "listbox", class: "options", hidden: true, "aria-label": label });
+    this.hint = h("p", { class: "combobox-hint quiet", role: "status" });
+    this.element = h(
+      "div",
+      { class: "combobox" },
+      h("label", { for: inputId }, label),
+      h("div", { class: "combobox-box" }, icon("search"), this.input, this.list),
+      this.hint,
     );
-    hint.textContent = items.length ? "" : t("search.none", { query });
-    hint.classList.toggle("spoken", items.length > 0);
-    if (items.length) hint.textContent = t("search.found", { n: items.length });
-    show();
-    mark(items.length ? 0 : -1);
-  };
-  const look = async () => {
-    running?.abort();
-    clearTimeout(pause);
-    const query = input.value.trim();
-    if (query.length < minimum) {
-      hint.textContent = "";
-      return close();
-    }
-    const mine = (running = new AbortController());
-    try {
-      const items = await search(query, mine.signal);
-      if (running === mine && !mine.signal.aborted) draw(items, query);
-    } catch (error) {
-      if (error.name === "AbortError") return;
-      close();
-      hint.classList.remove("spoken");
-      hint.textContent = explain(error);
-    }
-  };
-  const keys = {
-    ArrowDown: () => (list.hidden && options.length ? show() : mark((current + 1) % options.length)),
-    ArrowUp: () => mark((current - 1 + options.length) % options.length),
-    Enter: () => take(current),
-  };
-  input.addEventListener("input", () => {
-    stale = true;
-    mark(-1);
-    clearTimeout(pause);
-    pause = setTimeout(look, PAUSE_MS);
-  });
-  input.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !list.hidden) {
+  }
+
+  clear() {
+    this.input.value = "";
+    this.options = [];
+    this.say("");
+    this.close();
+  }
+
+  typed() {
+    this.stale = true;
+    this.mark(-1);
+    clearTimeout(this.pause);
+    this.pause = setTimeout(() => this.look(), PAUSE_MS);
+  }
+
+  pressed(event) {
+    if (event.key === "Escape" && !this.list.hidden) {
       event.preventDefault();
       event.stopPropagation();
-      return close();
+      return this.close();
     }
-    if (!(event.key in keys) || event.isComposing) return;
+    const step = { ArrowDown: 1, ArrowUp: -1, Enter: 0 }[event.key];
+    if (step === undefined || event.isComposing) return;
     event.preventDefault();
-    // What is listed may still answer the words before: keys must not choose from it.
-    if (stale || !options.length || (event.key !== "ArrowDown" && list.hidden)) return void look();
-    keys[event.key]();
-  });
-  input.addEventListener("blur", close);
-  input.addEventListener("focus", () => input.value.trim().length >= minimum && options.length && show());
+    if (this.stale || !this.options.length) return void this.look();
+    if (this.list.hidden) return this.open();
+    if (step === 0) return this.take(this.current);
+    this.mark((this.current + step + this.options.length) % this.options.length);
+  }
 
-  const element = h(
-    "div",
-    { class: "combobox" },
-    h("label", { for: inputId, class: hideLabel ? "spoken" : null }, label),
-    h("div", { class: "combobox-box" }, icon("search"), input, list),
-    hint,
-  );
-  return {
-    element,
-    input,
-    clear: () => {
-      input.value = "";
-      hint.textContent = "";
-      options = [];
-      close();
-    },
-  };
+  async look() {
+    this.running?.abort();
+    clearTimeout(this.pause);
+    const query = this.input.value.trim();
+    if (query.length < this.minimum) {
+      this.say("");
+      return this.close();
+    }
+    const mine = (this.running = new AbortController());
+    try {
+      const items = await this.search(query, mine.signal);
+      if (this.running === mine && !mine.signal.aborted) this.show(items, query);
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.close();
+      this.say(explain(error));
+    }
+  }
+
+  show(items, query) {
+    this.stale = false;
+    const more = this.last?.(query);
+    const found = items.map((item) => ({ content: this.row(item), act: () => this.choose(item) }));
+    const added = more ? [{ content: [icon("plus"), h("span", null, more.label)], act: more.act }] : [];
+    this.options = [...found, ...added].map((option, index) => ({ ...option, element: this.optionElement(option.content, index) }));
+    fill(
+      this.list,
+      this.options.map(({ element }) => element),
+    );
+    if (items.length) this.say(t("search.found", { n: items.length }), { seen: false });
+    else this.say(t("search.none", { query }));
+    this.open();
+    this.mark(items.length ? 0 : -1);
+  }
+
+  optionElement(content, index) {
+    const on = { pointerdown: (event) => event.preventDefault(), click: () => this.take(index) };
+    return h("li", { id: newId("option"), role: "option", "aria-selected": "false", on }, content);
+  }
+
+  mark(index) {
+    this.current = index;
+    this.options.forEach(({ element }, at) => element.setAttribute("aria-selected", String(at === index)));
+    if (index < 0) return this.input.removeAttribute("aria-activedescendant");
+    this.input.setAttribute("aria-activedescendant", this.options[index].element.id);
+    this.options[index].element.scrollIntoView({ block: "nearest" });
+  }
+
+  take(index) {
+    const option = this.options[index];
+    if (!option) return;
+    this.close();
+    option.act();
+  }
+
+  open() {
+    this.list.hidden = this.options.length === 0;
+    this.input.setAttribute("aria-expanded", String(!this.list.hidden));
+  }
+
+  close() {
+    this.list.hidden = true;
+    this.current = -1;
+    this.input.setAttribute("aria-expanded", "false");
+    this.input.removeAttribute("aria-activedescendant");
+  }
+
+  say(words, { seen = true } = {}) {
+    this.hint.textContent = words;
+    this.hint.classList.toggle("spoken", !seen);
+  }
 }

@@ -9,102 +9,121 @@ import { clearDraft, readDraft, writeDraft } from "./drafts.js";
 const PAUSE_MS = 2500;
 
 /**
- * Keeps `record` and what is typed in step. Listeners: status(kind, detail) with kind "saved", "dirty",
- * "saving", "waiting", "conflict", "signed" or "refused"; replaced(texts) when merging changed what is shown;
- * conflict({fields, mine, theirs, author}).
+ * Keeps a record and what is typed in step. Listeners: status(kind, detail) with kind "saved", "dirty", "saving",
+ * "waiting", "conflict", "signed" or "refused"; replaced(texts) when merging changed what is shown;
+ * conflict({fields, mine, theirs}).
  */
-export function autosave({ record, userId, status, replaced, conflict }) {
-  const state = { record, base: texts(record), typed: texts(record), timer: 0, running: null, failures: 0, stuck: null };
-  const save = () =>
-    (state.running ??= run().finally(() => {
-      state.running = null;
-    }));
-  const dirty = () => !sameTexts(state.base, state.typed);
-  const later = (ms) => {
-    clearTimeout(state.timer);
-    state.timer = setTimeout(save, ms);
-  };
+export class Autosave {
+  timer = 0;
+  running = null;
+  failures = 0;
+  /** Why saving has stopped until somebody acts, if it has. */
+  stuck = null;
 
-  async function run() {
-    clearTimeout(state.timer);
-    if (state.stuck || !dirty()) return;
-    status("saving");
-    const sent = { ...state.typed };
+  constructor({ record, userId, status, replaced, conflict }) {
+    Object.assign(this, { record, userId, status, replaced, conflict, base: texts(record), typed: texts(record) });
+    this.restore();
+    this.retryNow = () => this.dirty() && this.later(0);
+    this.leaving = () => document.visibilityState === "hidden" && this.retryNow();
+    addEventListener("online", this.retryNow);
+    document.addEventListener("visibilitychange", this.leaving);
+  }
+
+  dirty() {
+    return !sameTexts(this.base, this.typed);
+  }
+
+  write(field, text) {
+    this.typed = { ...this.typed, [field]: text };
+    writeDraft(this.userId, this);
+    if (this.stuck) return;
+    this.status("dirty");
+    this.later(PAUSE_MS);
+  }
+
+  /** The clinician has chosen between both sides of a conflict; saving goes on. */
+  resolve(chosen) {
+    Object.assign(this, { typed: { ...this.typed, ...chosen }, stuck: null });
+    writeDraft(this.userId, this);
+    this.replaced(this.typed);
+    this.later(0);
+  }
+
+  /** Saves what is unsaved now; resolves to whether all is saved. */
+  async flush() {
+    await this.save();
+    if (this.dirty() && !this.stuck) await this.save();
+    return !this.dirty();
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    removeEventListener("online", this.retryNow);
+    document.removeEventListener("visibilitychange", this.leaving);
+  }
+
+  restore() {
+    const draft = readDraft(this.userId, this.record.id);
+    if (!draft || this.record.state !== "draft" || sameTexts(draft.typed, this.record)) return;
+    Object.assign(this, { base: draft.base, typed: draft.typed, record: { ...this.record, version: draft.version } });
+    this.later(0);
+  }
+
+  later(ms) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.save(), ms);
+  }
+
+  save() {
+    this.running ??= this.run().finally(() => {
+      this.running = null;
+    });
+    return this.running;
+  }
+
+  async run() {
+    clearTimeout(this.timer);
+    if (this.stuck || !this.dirty()) return;
+    this.status("saving");
+    const sent = { ...this.typed };
     try {
-      saved(await api.put(`/api/records/${state.record.id}`, { version: state.record.version, ...sent }), sent);
+      this.saved(await api.put(`/api/records/${this.record.id}`, { version: this.record.version, ...sent }), sent);
     } catch (error) {
-      await refused(error, sent);
+      await this.refused(error, sent);
     }
   }
-  function saved(next, sent) {
-    Object.assign(state, { record: next, base: sent, failures: 0 });
-    if (dirty()) return later(PAUSE_MS);
-    clearDraft(userId, state.record.id);
-    status("saved", new Date());
-  }
-  async function refused(error, sent) {
-    if (error.status === 409 && error.slug === "stale-version")
-      return adopt(error.body.current ?? (await api.get(`/api/records/${state.record.id}`)), sent);
-    if (error.status === 409) return stick("signed");
-    if (error.status !== 0 && error.status !== 429 && error.status < 500) return stick("refused", error);
-    state.failures += 1;
-    status("waiting", error);
-    later(retryDelay(state.failures, error.retryAfter));
-  }
-  function stick(kind, detail) {
-    state.stuck = kind;
-    status(kind, detail);
-  }
-  /** Somebody's newer version: their fields and ours are merged; only fields that both changed are asked about. */
-  function adopt(current, sent) {
-    if (sameTexts(current, sent)) return saved(current, sent); // our own save whose answer was lost
-    const { merged, conflicts } = merge(state.base, state.typed, current);
-    const mine = { ...state.typed };
-    Object.assign(state, { record: current, base: texts(current), typed: merged, failures: 0 });
-    writeDraft(userId, state);
-    replaced(merged);
-    if (!conflicts.length) return later(0);
-    stick("conflict");
-    conflict({ fields: conflicts, mine, theirs: texts(current) });
+
+  saved(record, sent) {
+    Object.assign(this, { record, base: sent, failures: 0 });
+    if (this.dirty()) return this.later(PAUSE_MS);
+    clearDraft(this.userId, record.id);
+    this.status("saved", new Date());
   }
 
-  const draft = readDraft(userId, record.id);
-  if (draft && record.state === "draft" && !sameTexts(draft.typed, record)) {
-    Object.assign(state, { base: draft.base, typed: draft.typed, record: { ...record, version: draft.version } });
-    later(0);
+  async refused(error, sent) {
+    if (error.status === 409 && error.slug === "stale-version") return this.adopt(error.body.current, sent);
+    if (error.status === 409) return this.stick("signed");
+    if (error.status !== 0 && error.status !== 429 && error.status < 500) return this.stick("refused", error);
+    this.failures += 1;
+    this.status("waiting", error);
+    this.later(retryDelay(this.failures, error.retryAfter));
   }
-  const retryNow = () => dirty() && later(0);
-  const leaving = () => document.visibilityState === "hidden" && retryNow();
-  addEventListener("online", retryNow);
-  document.addEventListener("visibilitychange", leaving);
-  return {
-    texts: () => state.typed,
-    record: () => state.record,
-    dirty,
-    typed: (field, text) => {
-      state.typed = { ...state.typed, [field]: text };
-      writeDraft(userId, state);
-      if (state.stuck) return;
-      status("dirty");
-      later(PAUSE_MS);
-    },
-    /** The clinician has chosen; saving goes on. */
-    resolve: (chosen) => {
-      Object.assign(state, { typed: { ...state.typed, ...chosen }, stuck: null });
-      writeDraft(userId, state);
-      replaced(state.typed);
-      later(0);
-    },
-    /** Saves what is unsaved now; resolves to whether all is saved. */
-    flush: async () => {
-      await save();
-      if (dirty() && !state.stuck) await save();
-      return !dirty();
-    },
-    close: () => {
-      clearTimeout(state.timer);
-      removeEventListener("online", retryNow);
-      document.removeEventListener("visibilitychange", leaving);
-    },
-  };
+
+  /** Somebody's newer version: their fields and ours are merged; only fields that both changed are asked about. */
+  adopt(current, sent) {
+    if (sameTexts(current, sent)) return this.saved(current, sent); // our own save whose answer was lost
+    const mine = this.typed;
+    const { merged, conflicts } = merge(this.base, mine, current);
+    Object.assign(this, { record: current, base: texts(current), typed: merged, failures: 0 });
+    writeDraft(this.userId, this);
+    this.replaced(merged);
+    if (!conflicts.length) return this.later(0);
+    this.stick("conflict");
+    this.conflict({ fields: conflicts, mine, theirs: texts(current) });
+  }
+
+  stick(kind, detail) {
+    this.stuck = kind;
+    this.status(kind, detail);
+  }
 }

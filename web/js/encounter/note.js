@@ -5,26 +5,26 @@ import { t, when } from "../i18n.js";
 import { explain } from "../notice.js";
 import { FIELDS, texts } from "../note_merge.js";
 import { beforeSignOut, guardPage } from "../session.js";
-import { autosave } from "./autosave.js";
+import { Autosave } from "./autosave.js";
 
 /** {element, flush(), record(), texts(), close()} for a draft. */
 export function noteEditor({ record, me }) {
   const status = h("p", { class: "save-status small", role: "status" });
   const conflictPlace = h("div", null);
-  const areas = Object.fromEntries(FIELDS.map((field) => [field, area(field, (text) => saving.typed(field, text))]));
+  const areas = Object.fromEntries(FIELDS.map((field) => [field, area(field, (text) => saving.write(field, text))]));
   const show = (values) => {
     for (const field of FIELDS) if (areas[field].input.value !== values[field]) areas[field].write(values[field]);
   };
-  const saving = autosave({
+  const saving = new Autosave({
     record,
     userId: me.user.id,
     replaced: show,
     status: (kind, detail) => drawStatus(status, kind, detail),
-    conflict: (clash) => drawConflict(conflictPlace, clash, saving.resolve),
+    conflict: (clash) => drawConflict(conflictPlace, clash, saving),
   });
-  show(saving.texts());
+  show(saving.typed);
   drawStatus(status, saving.dirty() ? "dirty" : "saved", saving.dirty() ? null : new Date(record.updated_at));
-  const releases = [beforeSignOut(saving.flush), guardPage(saving.dirty)];
+  const releases = [beforeSignOut(() => saving.flush()), guardPage(() => saving.dirty())];
   const element = h(
     "section",
     { class: "card note", "aria-labelledby": "note-title" },
@@ -38,9 +38,9 @@ export function noteEditor({ record, me }) {
   );
   return {
     element,
-    flush: saving.flush,
-    record: saving.record,
-    texts: saving.texts,
+    flush: () => saving.flush(),
+    record: () => saving.record,
+    texts: () => saving.typed,
     close: () => {
       saving.close();
       for (const release of releases) release();
@@ -111,7 +111,7 @@ function drawStatus(place, kind, detail) {
   fill(place, icon(sign), " ", words);
 }
 
-function drawConflict(place, { fields, mine, theirs }, resolve) {
+function drawConflict(place, { fields, mine, theirs }, saving) {
   const chosen = {};
   const left = new Set(fields);
   const choose = (field, text, block) => {
@@ -120,7 +120,7 @@ function drawConflict(place, { fields, mine, theirs }, resolve) {
     block.remove();
     if (left.size) return;
     fill(place);
-    resolve(chosen);
+    saving.resolve(chosen);
   };
   const blocks = fields.map((field) => {
     const side = (key, text) =>
@@ -133,9 +133,9 @@ function drawConflict(place, { fields, mine, theirs }, resolve) {
       h(
         "div",
         { class: "button-row" },
-        button(t("note.keep_mine"), { kind: "primary", click: () => choose(field, mine[field], block) }),
+        button(t("note.keep_mine"), { kind: "primary", click: () => choose(field, saving.typed[field], block) }),
         button(t("note.take_theirs"), { click: () => choose(field, theirs[field], block) }),
-        button(t("note.keep_both"), { click: () => choose(field, `${theirs[field]}\n\n${mine[field]}`, block) }),
+        button(t("note.keep_both"), { click: () => choose(field, `${theirs[field]}\n\n${saving.typed[field]}`, block) }),
       ),
     );
     return block;

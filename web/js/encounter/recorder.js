@@ -19,15 +19,7 @@ export async function startRecording({ userId, encounterId, lost }) {
   const stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: false, autoGainControl: true } });
   const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
   const media = new MediaRecorder(stream, { mimeType, audioBitsPerSecond: BITS_PER_SECOND });
-  const recording = {
-    id: crypto.randomUUID(),
-    user_id: userId,
-    encounter_id: encounterId,
-    media_type: (media.mimeType || mimeType).split(";")[0],
-    started_at: new Date().toISOString(),
-    seconds: 0,
-    finished: false,
-  };
+  const recording = newRecording({ userId, encounterId, mediaType: (media.mimeType || mimeType).split(";")[0] });
   const clock = stopwatch();
   const meter = loudness(stream);
   const awake = stayAwake();
@@ -78,6 +70,18 @@ export async function startRecording({ userId, encounterId, lost }) {
         media.addEventListener("stop", finish, { once: true });
         media.stop();
       }),
+  };
+}
+
+function newRecording({ userId, encounterId, mediaType }) {
+  return {
+    id: crypto.randomUUID(),
+    user_id: userId,
+    encounter_id: encounterId,
+    media_type: mediaType,
+    started_at: new Date().toISOString(),
+    seconds: 0,
+    finished: false,
   };
 }
 
