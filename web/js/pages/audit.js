@@ -39,7 +39,7 @@ async function verification() {
         { class: "small" },
         t("audit.root"),
         " ",
-        h("code", { class: "breakable" }, root),
+        h("code", { class: "breakable" }, root ?? "–"),
         " · ",
         t("audit.checked", { time: when(checked_at) }),
       ),
@@ -75,7 +75,7 @@ function entryTable(rows) {
     caption: t("audit.title"),
     rows,
     columns: [
-      { title: t("audit.leaf"), numeric: true, cell: ({ leaf_index }) => String(leaf_index) },
+      { title: t("audit.leaf"), numeric: true, cell: ({ leaf_index }) => String(leaf_index ?? "–") },
       { title: t("audit.at"), numeric: true, cell: ({ at }) => when(at) },
       { title: t("audit.actor"), cell: ({ actor }) => asText(actor) },
       { title: t("audit.action"), cell: ({ action }) => action },
