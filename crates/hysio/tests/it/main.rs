@@ -1,0 +1,13 @@
+//! The platform against real servers: PostgreSQL, processes, sockets. One file a subject; the world they share is in
+//! `world.rs`.
+
+mod access;
+mod audit;
+mod encryption;
+mod isolation;
+mod jobs;
+mod openapi;
+mod records;
+mod sign_in;
+mod upload;
+mod world;
