@@ -40,8 +40,8 @@ pub(crate) const NAMES: [&str; FEATURES] = [
 
 /// Fitted by `scripts/catalogue/fit_ranker.py phrases` on half of the development phrases.
 const COEFFICIENTS: Features = [
-    -6.928, 2.365, 3.131, 3.295, -0.093, 3.412, -0.324, -0.784, -1.058, -0.647, -0.129, 0.560,
-    -0.570, -0.230, -2.793, 0.940, 5.775, -0.104, 0.034, -0.781, -3.019, -1.672, -2.284,
+    -6.797, 2.665, 3.228, 2.882, 0.280, 3.300, -0.450, -0.968, -1.413, -0.748, -1.139, 0.484,
+    -0.900, -0.104, -3.070, 1.027, 6.810, -0.155, 0.087, -0.693, -3.005, -1.769, -2.400,
 ];
 
 /// Share of cover from which all counts as covered.

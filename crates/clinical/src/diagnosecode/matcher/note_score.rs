@@ -27,8 +27,8 @@ pub(crate) const NAMES: [&str; FEATURES] = [
 
 /// Fitted by `scripts/catalogue/fit_ranker.py` on the training part of CodiEsp.
 const COEFFICIENTS: [f32; FEATURES] = [
-    -9.775, 7.359, 0.948, 2.904, -0.012, 0.226, -0.355, -0.169, 0.551, 0.067, -0.545, -0.710,
-    0.327, 0.170, 0.590, -1.032, -1.337,
+    -9.547, 7.079, 1.065, 2.774, -0.056, 0.245, -0.414, -0.205, 0.579, 0.084, -0.445, -0.770,
+    0.337, 0.166, 0.640, -0.962, -1.255,
 ];
 
 /// What was seen of a code in a note.
