@@ -40,8 +40,8 @@ pub(crate) const NAMES: [&str; FEATURES] = [
 
 /// Fitted by `scripts/catalogue/fit_ranker.py phrases` on half of the development phrases.
 const COEFFICIENTS: Features = [
-    -6.797, 2.665, 3.228, 2.882, 0.280, 3.300, -0.450, -0.968, -1.413, -0.748, -1.139, 0.484,
-    -0.900, -0.104, -3.070, 1.027, 6.810, -0.155, 0.087, -0.693, -3.005, -1.769, -2.400,
+    -6.926, 2.761, 2.879, 2.977, 0.369, 3.375, -0.400, -0.824, -1.529, -0.597, -1.026, 0.554,
+    -0.936, -0.087, -2.972, 0.837, 6.828, -0.150, 0.164, -0.826, -3.147, -1.766, -2.393,
 ];
 
 /// Share of cover from which all counts as covered.
