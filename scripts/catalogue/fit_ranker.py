@@ -10,23 +10,27 @@ Needs numpy and scipy. Prints the coefficients in the order of the features, for
 
 import sys
 from collections import defaultdict
+from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
 
+# As in priors.rs.
 TEXTS, UNSEEN = 500.0, 0.2
+RIGHT_SHARE, RIGHT_WORTH = 0.13, 3.0
+COUNTS = Path(__file__).parents[2] / "crates/clinical/data/code_priors.tsv"
 
 
 def read(path):
     names, texts = None, defaultdict(list)
     for line in open(path, encoding="utf-8"):
-        number, _code, right, near, _gold, *features = line.rstrip("\n").split("\t")
+        number, code, right, near, _gold, *features = line.rstrip("\n").split("\t")
         own = [feature.split("=")[0] for feature in features]
         names = names or own
         if own != names:
             continue  # a text of the other kind
         values = [float(feature.split("=")[1]) for feature in features]
-        texts[int(number)].append((int(right), int(near), values))
+        texts[int(number)].append((int(right), int(near), values, code))
     return names, texts
 
 
@@ -37,13 +41,27 @@ def without_itself(log_share, is_counted, least):
     return np.log((count if count >= least else UNSEEN) / TEXTS)
 
 
+def read_counts():
+    counts = {}
+    for line in open(COUNTS, encoding="utf-8"):
+        if not line.startswith("#"):
+            code, _given, named, right = line.split("\t")
+            counts[code] = float(named), float(right)
+    return counts
+
+
 def fit_notes(names, texts):
-    prior, category = names.index("prior"), names.index("category_prior")
+    prior, category, reliability = (names.index(name) for name in ("prior", "category_prior", "reliability"))
+    counts = read_counts()
     rows, labels = [], []
     for suggestions in texts.values():
-        for right, near, values in suggestions:
+        for right, near, values, code in suggestions:
             values[prior] = without_itself(values[prior], right, 2)
             values[category] = without_itself(values[category], near, 1)
+            named, was_right = counts.get(code, (1.0, float(right)))
+            named, was_right = max(named - 1, 0), max(was_right - right, 0)
+            share = (was_right + RIGHT_WORTH * RIGHT_SHARE) / (named + RIGHT_WORTH)
+            values[reliability] = np.log(share / (1 - share))
             rows.append(values)
             labels.append(right)
     x, y = np.array(rows), np.array(labels)
@@ -70,7 +88,7 @@ def softmax_loss(w, groups, l2):
 
 
 def fit_phrases(texts, l2=2e-4):
-    groups = {n: (np.array([v for _, _, v in s]), np.array([r for r, _, _ in s], float)) for n, s in texts.items()}
+    groups = {n: (np.array([v for _, _, v, _ in s]), np.array([r for r, *_ in s], float)) for n, s in texts.items()}
     even = [group for n, group in groups.items() if n % 2 == 0]
     start = np.zeros(even[0][0].shape[1])
     w = minimize(softmax_loss, start, args=(even, l2), jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x

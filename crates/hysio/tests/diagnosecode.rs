@@ -37,25 +37,39 @@ fn service(hook: Option<Hook>) -> Router {
 }
 
 async fn send(router: Router, request: Request<Body>) -> (StatusCode, String, Value) {
-    let response = router.oneshot(request).await.unwrap();
+    let response = router
+        .oneshot(request)
+        .await
+        .expect("the service cannot fail");
     let status = response.status();
     let kind = response.headers()[header::CONTENT_TYPE]
         .to_str()
-        .unwrap()
+        .expect("the request is valid")
         .to_owned();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, kind, serde_json::from_slice(&body).unwrap())
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .expect("the body is in memory")
+        .to_bytes();
+    (
+        status,
+        kind,
+        serde_json::from_slice(&body).expect("the body is JSON"),
+    )
 }
 
 fn post(body: impl Into<Body>) -> Request<Body> {
     Request::post("/v1/diagnosis-codes")
         .header(header::CONTENT_TYPE, "application/json")
         .body(body.into())
-        .unwrap()
+        .expect("the request is valid")
 }
 
 fn get(path: &str) -> Request<Body> {
-    Request::get(path).body(Body::empty()).unwrap()
+    Request::get(path)
+        .body(Body::empty())
+        .expect("the request is valid")
 }
 
 #[tokio::test]

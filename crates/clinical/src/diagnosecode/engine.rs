@@ -27,6 +27,9 @@ const PHRASE_TOKENS_MAX: usize = 14;
 /// Words by which the language of a text is told.
 const LANGUAGE_WORDS_MAX: usize = 200;
 
+/// A shorter text is judged by its words alone.
+const BINARY_CHARS_MIN: usize = 32;
+
 /// Places that are shown for a suggestion: the first ones convince or none does.
 const EVIDENCE_MAX: usize = 32;
 
@@ -37,8 +40,14 @@ const SEARCH_BYTES_MAX: usize = 200;
 pub enum Error {
     #[error(transparent)]
     Catalogue(#[from] catalogue::Error),
-    #[error("the text has {bytes} bytes; at most {MAX_TEXT_BYTES} are taken: send it in parts")]
+    #[error(
+        "the text has {bytes} bytes or more; at most {MAX_TEXT_BYTES} are taken: send it in parts"
+    )]
     TooLong { bytes: usize },
+    #[error(
+        "this is no text but binary data (more than one character in ten is a control character)"
+    )]
+    NotText,
     #[error("a limit of {limit} was asked for; it must be 1 to {MAX_LIMIT}")]
     Limit { limit: usize },
 }
@@ -113,6 +122,9 @@ impl Engine {
     pub fn suggest(&self, text: &str, query: &Query) -> Result<Vec<Suggestion>, Error> {
         if text.len() > MAX_TEXT_BYTES {
             return Err(Error::TooLong { bytes: text.len() });
+        }
+        if is_binary(text) {
+            return Err(Error::NotText);
         }
         if query.limit == 0 || query.limit > MAX_LIMIT {
             return Err(Error::Limit { limit: query.limit });
@@ -229,4 +241,15 @@ impl Engine {
                 .collect(),
         }
     }
+}
+
+/// Control characters, and what stands for bytes that are no UTF-8, are more than one in ten.
+fn is_binary(text: &str) -> bool {
+    let (mut all, mut strange) = (0_usize, 0_usize);
+    for character in text.chars() {
+        all += 1;
+        let is_control = character.is_control() && !character.is_whitespace();
+        strange += usize::from(is_control || character == char::REPLACEMENT_CHARACTER);
+    }
+    all >= BINARY_CHARS_MIN && strange * 10 > all
 }

@@ -69,7 +69,16 @@ fn read_text(argument: String) -> anyhow::Result<String> {
         .take(limit)
         .read_to_end(&mut bytes)
         .context("reading the text from standard input")?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    // A longer text is refused by the engine; the cut may have parted a character.
+    if bytes.len() > MAX_TEXT_BYTES {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        anyhow::anyhow!(
+            "standard input is no UTF-8 text: byte {} is not valid",
+            error.utf8_error().valid_up_to() + 1
+        )
+    })
 }
 
 fn print(text: &str, suggestions: &[Suggestion], system: CodeSystem) {

@@ -221,7 +221,7 @@ async fn answer(
 fn refused(error: &Error) -> Problem {
     match error {
         Error::TooLong { .. } => Problem::too_long(error.to_string()),
-        Error::Limit { .. } => Problem::invalid(&error.to_string()),
+        Error::Limit { .. } | Error::NotText => Problem::invalid(&error.to_string()),
         Error::Catalogue(_) => Problem::internal(),
     }
 }

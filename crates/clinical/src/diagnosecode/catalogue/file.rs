@@ -37,12 +37,14 @@ pub fn write(catalogue: &Catalogue, path: &Path) -> Result<(), Error> {
 
 pub fn read(path: &Path) -> Result<Catalogue, Error> {
     let shown = || path.display().to_string();
-    let bytes = fs::read(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => Error::Missing { path: shown() },
-        _ => Error::Io {
+    let bytes = fs::read(path).map_err(|source| {
+        if source.kind() == std::io::ErrorKind::NotFound {
+            return Error::Missing { path: shown() };
+        }
+        Error::Io {
             path: shown(),
             source,
-        },
+        }
     })?;
     let header = bytes
         .get(..HEADER_BYTES)

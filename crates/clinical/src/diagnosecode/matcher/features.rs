@@ -40,8 +40,8 @@ pub(crate) const NAMES: [&str; FEATURES] = [
 
 /// Fitted by `scripts/catalogue/fit_ranker.py phrases` on half of the development phrases.
 const COEFFICIENTS: Features = [
-    -6.928, 2.365, 3.131, 3.295, -0.093, 3.412, -0.324, -0.784, -1.058, -0.647, -0.129, 0.560,
-    -0.570, -0.230, -2.793, 0.940, 5.775, -0.104, 0.034, -0.781, -3.019, -1.672, -2.284,
+    -6.926, 2.761, 2.879, 2.977, 0.369, 3.375, -0.400, -0.824, -1.529, -0.597, -1.026, 0.554,
+    -0.936, -0.087, -2.972, 0.837, 6.828, -0.150, 0.164, -0.826, -3.147, -1.766, -2.393,
 ];
 
 /// Share of cover from which all counts as covered.

@@ -87,6 +87,7 @@ impl Matcher {
             chapter: entry.chapter,
             prior: self.priors.of(&finding.code.code),
             category_prior: self.priors.of_category(&finding.code.code),
+            reliability: self.priors.reliability(&finding.code.code),
         });
         let score = note_score::score(&features);
         Match {

@@ -2,7 +2,7 @@
 
 use crate::diagnosecode::catalogue::TermKind;
 
-pub(super) const FEATURES: usize = 17;
+pub(super) const FEATURES: usize = 18;
 
 /// Names, for the table that the weights are fitted from.
 pub(crate) const NAMES: [&str; FEATURES] = [
@@ -20,6 +20,7 @@ pub(crate) const NAMES: [&str; FEATURES] = [
     "is_index",
     "prior",
     "category_prior",
+    "reliability",
     "chapter_symptoms",
     "chapter_injury",
     "chapter_external_or_status",
@@ -27,8 +28,8 @@ pub(crate) const NAMES: [&str; FEATURES] = [
 
 /// Fitted by `scripts/catalogue/fit_ranker.py` on the training part of CodiEsp.
 const COEFFICIENTS: [f32; FEATURES] = [
-    -9.775, 7.359, 0.948, 2.904, -0.012, 0.226, -0.355, -0.169, 0.551, 0.067, -0.545, -0.710,
-    0.327, 0.170, 0.590, -1.032, -1.337,
+    -10.122, 6.107, 0.676, 3.576, 0.036, 0.270, -0.323, -0.300, 0.361, -0.050, -0.799, -0.350,
+    -0.134, 0.073, 1.159, -0.320, -0.936, -0.606,
 ];
 
 /// What was seen of a code in a note.
@@ -45,6 +46,7 @@ pub(super) struct Seen {
     pub chapter: u8,
     pub prior: f32,
     pub category_prior: f32,
+    pub reliability: f32,
 }
 
 pub(super) fn features(seen: &Seen) -> [f32; FEATURES] {
@@ -64,6 +66,7 @@ pub(super) fn features(seen: &Seen) -> [f32; FEATURES] {
         is(seen.kind == TermKind::Index),
         seen.prior,
         seen.category_prior,
+        seen.reliability,
         is(seen.chapter == 18),
         is(seen.chapter == 19),
         is(seen.chapter >= 20),

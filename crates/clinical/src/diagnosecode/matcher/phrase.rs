@@ -17,6 +17,11 @@ use crate::diagnosecode::{
 
 /// Log-odds from which a phrase is taken to be meant as the term says it.
 const CONFIDENT: f32 = 0.0;
+/// Fitted with the weights of the features (`scripts/catalogue/fit_ranker.py phrases`).
+const CALIBRATION_SLOPE: f32 = 0.838;
+const CALIBRATION_OFFSET: f32 = 1.477;
+/// Keeps the log-odds finite.
+const SHARE_MIN: f32 = 1e-6;
 /// Candidates of the inverted index whose features are computed.
 const CANDIDATES_MAX: usize = 300;
 
@@ -151,8 +156,8 @@ fn ranges(query: &Query, matched: &[usize]) -> Vec<(usize, usize)> {
     ranges
 }
 
-/// A phrase names one code, or none that is known: the probabilities are a softmax over the candidates and nothing,
-/// whose score is zero.
+/// A phrase names one finding, or none that is known: a softmax over the candidates and nothing, whose score is zero.
+/// Several codes of a finding may be right, so the shares are then brought to how often suggestions were right.
 fn share_out(matches: &mut [Match]) {
     let highest = matches.iter().map(|found| found.score).fold(0.0, f32::max);
     let whole: f32 = matches
@@ -161,6 +166,8 @@ fn share_out(matches: &mut [Match]) {
         .sum::<f32>()
         + (-highest).exp();
     for found in matches {
-        found.probability = (found.score - highest).exp() / whole;
+        let share = ((found.score - highest).exp() / whole).clamp(SHARE_MIN, 1.0 - SHARE_MIN);
+        let log_odds = CALIBRATION_SLOPE * (share / (1.0 - share)).ln() + CALIBRATION_OFFSET;
+        found.probability = 1.0 / (1.0 + (-log_odds).exp());
     }
 }

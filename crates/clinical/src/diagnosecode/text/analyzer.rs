@@ -157,13 +157,17 @@ impl Analyzer {
 }
 
 /// What a term says only to say that nothing more is said counts as bracketed: `, unspecified organism`,
-/// `without complications`, `of unspecified site`.
+/// `without complications`, `, not intractable`, `of unspecified site`.
 fn bracket_defaults(raw: &mut [Token]) {
     let mut in_default = false;
     for at in 0..raw.len() {
         let next = raw.get(at + 1).map_or("", |token| token.stem.as_str());
-        let starts = raw[at].stem == "unspecified"
-            && (raw[at].after_break || UNSPECIFIED_DETAILS.contains(&next));
+        let starts = match raw[at].stem.as_str() {
+            "unspecified" => raw[at].after_break || UNSPECIFIED_DETAILS.contains(&next),
+            "not" => raw[at].after_break || next == "having",
+            "without" => raw[at].after_break,
+            _ => false,
+        };
         in_default = starts || (in_default && !raw[at].after_break);
         let uncomplicated = raw[at].stem == "without" && next.starts_with("complication");
         raw[at].bracketed |= in_default || uncomplicated;

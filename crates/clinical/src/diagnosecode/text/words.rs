@@ -98,7 +98,6 @@ impl Scanner {
             ')' | ']' => self.depth = self.depth.saturating_sub(1),
             ',' | ';' | ':' => self.break_before = true,
             '\n' | '!' | '?' => self.stop(),
-            // A point inside a number is followed by a digit, and so never by white space.
             '.' if next.is_none_or(char::is_whitespace) && !self.ends_in_initial() => self.stop(),
             _ => {}
         }

@@ -24,16 +24,13 @@ pub struct Problem {
 impl Problem {
     pub(super) fn body(rejection: &JsonRejection) -> Self {
         let status = rejection.status();
-        let detail = match rejection {
-            JsonRejection::MissingJsonContentType(_) => "send application/json",
-            JsonRejection::JsonSyntaxError(_) => "the body is not well-formed JSON",
-            JsonRejection::JsonDataError(_) => {
+        let detail = match status {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => "send application/json",
+            StatusCode::PAYLOAD_TOO_LARGE => "the body is too large: send the text in parts",
+            StatusCode::UNPROCESSABLE_ENTITY => {
                 "the body must be an object with text and, if wanted, system, language, limit and specialty"
             }
-            _ if status == StatusCode::PAYLOAD_TOO_LARGE => {
-                "the body is too large: send the text in parts"
-            }
-            _ => "the body cannot be read",
+            _ => "the body is not well-formed JSON",
         };
         Self::new(
             "/problems/request",
