@@ -11,6 +11,8 @@ pub struct Admission {
     places: Arc<Semaphore>,
     workers: Arc<Semaphore>,
     places_max: usize,
+    #[cfg(test)]
+    workers_max: usize,
 }
 
 /// A right to be in the house.
@@ -30,6 +32,8 @@ impl Admission {
             places: Arc::new(Semaphore::new(places_max)),
             workers: Arc::new(Semaphore::new(workers)),
             places_max,
+            #[cfg(test)]
+            workers_max: workers,
         }
     }
 
@@ -45,6 +49,11 @@ impl Admission {
             _worker: worker.expect("the semaphore is never closed"),
             _place: place,
         }
+    }
+
+    #[cfg(test)]
+    pub fn workers_busy(&self) -> usize {
+        self.workers_max - self.workers.available_permits()
     }
 
     pub fn taken(&self) -> usize {
