@@ -188,11 +188,7 @@ impl TranscriptionServer {
             .with_jitter()
     }
 
-    async fn attempt(
-        &self,
-        audio: Bytes,
-        language: Option<Language>,
-    ) -> Result<Transcript, Error> {
+    async fn attempt(&self, audio: Bytes, language: Option<Language>) -> Result<Transcript, Error> {
         let length = audio.len() as u64;
         // The server looks at the content; a name is required and must say nothing about the patient.
         let file = Part::stream_with_length(audio, length).file_name("audio");
@@ -267,7 +263,11 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     loop {
         let chunk = response.chunk().await.map_err(|error| {
-            if error.is_timeout() { Error::TimedOut } else { Error::BrokeOff }
+            if error.is_timeout() {
+                Error::TimedOut
+            } else {
+                Error::BrokeOff
+            }
         })?;
         let Some(chunk) = chunk else { return Ok(body) };
         if body.len() + chunk.len() > REPLY_BYTES_MAX {

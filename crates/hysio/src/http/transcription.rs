@@ -25,7 +25,7 @@ use axum::{
 };
 use hysio_model::transcript::Language;
 use hysio_speech::{
-    Engine, Options, Transcription, Watch,
+    Engine, Model, Options, Transcription, Watch,
     audio::{self, Limits, Warning},
 };
 use serde_json::{Value, json};
@@ -122,11 +122,7 @@ async fn transcribe(
 
 impl Service {
     /// Waits for a worker and lets it work on the blocking pool. Dropping the future cancels the work.
-    async fn hear(
-        &self,
-        form: Form,
-        place: Place,
-    ) -> Result<(Transcription, Vec<Warning>), Error> {
+    async fn hear(&self, form: Form, place: Place) -> Result<(Transcription, Vec<Warning>), Error> {
         let worker = self.admission.worker(place).await;
         let cancelled = CancelOnDrop::default();
         let (engine, limits) = (Arc::clone(&self.engine), self.settings.audio);
@@ -179,8 +175,9 @@ impl Drop for CancelOnDrop {
 async fn models(State(service): State<Service>) -> Json<Value> {
     let installed = service.engine.folder().installed().into_iter();
     let names = ["auto", form::OPENAI_MODEL].into_iter();
-    let entry = |name: &str| json!({"id": name, "object": "model", "created": 0, "owned_by": "hysio"});
-    let data: Vec<Value> = names.chain(installed.map(|it| it.name())).map(entry).collect();
+    let entry =
+        |name: &str| json!({"id": name, "object": "model", "created": 0, "owned_by": "hysio"});
+    let data: Vec<Value> = names.chain(installed.map(Model::name)).map(entry).collect();
     Json(json!({"object": "list", "data": data}))
 }
 

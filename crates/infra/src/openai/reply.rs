@@ -57,11 +57,7 @@ impl Number {
 }
 
 /// `asked` is the language where the server doesn't say one, and English where nobody does.
-pub fn transcript(
-    body: &[u8],
-    model: &str,
-    asked: Option<Language>,
-) -> Result<Transcript, Error> {
+pub fn transcript(body: &[u8], model: &str, asked: Option<Language>) -> Result<Transcript, Error> {
     let reply: Reply = serde_json::from_slice(body)
         .map_err(|_| Error::Rubbish("it is not the JSON of a transcription"))?;
     let said = reply.language.and_then(|it| it.parse().ok());
@@ -114,7 +110,9 @@ fn whole(text: Option<String>, duration: Option<&Number>) -> Result<Vec<Segment>
 
 /// What a server does not tell counts as sure: there is nothing to single out.
 fn probability(value: Option<f32>) -> f32 {
-    value.filter(|it| it.is_finite()).map_or(1.0, |it| it.clamp(0.0, 1.0))
+    value
+        .filter(|it| it.is_finite())
+        .map_or(1.0, |it| it.clamp(0.0, 1.0))
 }
 
 /// The server's own words, `{"error": {"message"}}`, `{"error": "…"}` or `{"detail": "…"}`, shortened.
@@ -179,6 +177,9 @@ mod tests {
         check(r#"{"error":"no model"}"#, "no model");
         check(r#"{"detail":"wrong field"}"#, "wrong field");
         check("<html>", "it does not say why");
-        assert_eq!(refusal(format!(r#"{{"detail":"{}"}}"#, "x".repeat(999)).as_bytes()).len(), 200);
+        assert_eq!(
+            refusal(format!(r#"{{"detail":"{}"}}"#, "x".repeat(999)).as_bytes()).len(),
+            200
+        );
     }
 }

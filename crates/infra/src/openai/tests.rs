@@ -35,12 +35,20 @@ enum Mood {
 #[tokio::test]
 async fn a_recording_comes_back_as_a_transcript() {
     let server = Server::start(&[Mood::Well]).await;
-    let transcript = server.ask(Some(Language::Dutch)).await.expect("a transcript");
+    let transcript = server
+        .ask(Some(Language::Dutch))
+        .await
+        .expect("a transcript");
     assert_eq!(transcript.text(), "Geen pijn.");
     assert_eq!(transcript.language, Language::Dutch);
     assert_eq!(
         server.fields(),
-        ["file=RIFF", "model=large-v3", "response_format=verbose_json", "language=nl"]
+        [
+            "file=RIFF",
+            "model=large-v3",
+            "response_format=verbose_json",
+            "language=nl"
+        ]
     );
 }
 
@@ -71,9 +79,21 @@ async fn the_wait_that_the_server_asks_for_is_kept() {
 
 #[tokio::test]
 async fn a_server_that_wants_an_hour_is_not_waited_for() {
-    let server = Server::start(&[Mood::Busy { retry_after: "3600" }]).await;
+    let server = Server::start(&[Mood::Busy {
+        retry_after: "3600",
+    }])
+    .await;
     let error = server.ask(None).await.expect_err("busy");
-    assert!(matches!(error, Error::Busy { retry_after: Some(_), .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::Busy {
+                retry_after: Some(_),
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert!(error.is_retryable(), "the job may try again later");
     assert_eq!(server.attempts(), 1);
 }
@@ -92,7 +112,10 @@ async fn what_can_not_get_better_is_not_tried_again() {
 async fn a_refusal_carries_the_server_s_reason_and_nothing_of_a_transcript() {
     let server = Server::start(&[Mood::Refusing]).await;
     let error = server.ask(None).await.expect_err("refused");
-    assert!(error.to_string().contains("the file is too short"), "{error}");
+    assert!(
+        error.to_string().contains("the file is too short"),
+        "{error}"
+    );
     let server = Server::start(&[Mood::Rubbish]).await;
     let error = server.ask(None).await.expect_err("rubbish");
     assert!(!format!("{error:?}").contains("Mrs Jansen"), "{error:?}");
@@ -148,7 +171,12 @@ fn a_wrong_address_or_key_file_is_said_at_once() {
 
 #[test]
 fn the_address_may_end_in_v1_or_not() {
-    for url in ["http://gpu:8000", "http://gpu:8000/", "http://gpu:8000/v1", "http://gpu:8000/v1/"] {
+    for url in [
+        "http://gpu:8000",
+        "http://gpu:8000/",
+        "http://gpu:8000/v1",
+        "http://gpu:8000/v1/",
+    ] {
         let endpoint = endpoint(url).expect("an address");
         assert_eq!(endpoint.as_str(), "http://gpu:8000/v1/audio/transcriptions");
     }
@@ -211,7 +239,9 @@ impl Server {
 
 async fn ask(settings: Settings, language: Option<Language>) -> Result<Transcript, Error> {
     let server = TranscriptionServer::new(settings)?;
-    server.transcribe(Bytes::from_static(b"RIFF"), language).await
+    server
+        .transcribe(Bytes::from_static(b"RIFF"), language)
+        .await
 }
 
 async fn answer(

@@ -16,7 +16,9 @@ pub struct Admission {
 }
 
 /// A right to be in the house.
-pub struct Place(OwnedSemaphorePermit);
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
 
 /// A right to be heard now.
 pub struct Worker {
@@ -40,7 +42,9 @@ impl Admission {
     /// Never waits, so that a recording is not even received when nobody would hear it soon.
     pub fn enter(&self) -> Result<Place, Error> {
         let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map(Place).map_err(|_| Error::Busy)
+        place
+            .map(|permit| Place { _permit: permit })
+            .map_err(|_| Error::Busy)
     }
 
     pub async fn worker(&self, place: Place) -> Worker {

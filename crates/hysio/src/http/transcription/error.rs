@@ -22,10 +22,7 @@ pub enum Error {
     #[error("the form can't be read: {0}")]
     Form(String),
     #[error("{message}")]
-    Field {
-        name: &'static str,
-        message: String,
-    },
+    Field { name: &'static str, message: String },
     #[error("model {0:?} is unknown: ask GET /v1/models")]
     UnknownModel(String),
     #[error("{0}")]

@@ -14,10 +14,17 @@ use super::form::Format;
 pub fn render(format: Format, transcription: &Transcription, warnings: &[Warning]) -> Response {
     let transcript = &transcription.transcript;
     match format {
-        Format::Json => Json(with_warnings(json!({"text": transcript.text()}), warnings)).into_response(),
-        Format::VerboseJson => Json(with_warnings(verbose(transcription), warnings)).into_response(),
+        Format::Json => {
+            Json(with_warnings(json!({"text": transcript.text()}), warnings)).into_response()
+        }
+        Format::VerboseJson => {
+            Json(with_warnings(verbose(transcription), warnings)).into_response()
+        }
         Format::Text => plain("text/plain; charset=utf-8", transcript.text() + "\n"),
-        Format::Srt => plain("application/x-subrip; charset=utf-8", captions::srt(transcript)),
+        Format::Srt => plain(
+            "application/x-subrip; charset=utf-8",
+            captions::srt(transcript),
+        ),
         Format::Vtt => plain("text/vtt; charset=utf-8", captions::vtt(transcript)),
     }
 }

@@ -18,16 +18,31 @@ async fn speech_is_answered_in_full_detail() {
     let observer: Observer = Arc::new(move |it| log.lock().expect("not poisoned").push(it));
     let service = Service::new(engine(), Settings::default(), observer);
     let clip = std::fs::read(format!("{MEDIA}/jfk.opus")).expect("a clip");
-    let form = [("model", "whisper-1"), ("response_format", "verbose_json"), ("prompt", "x")];
+    let form = [
+        ("model", "whisper-1"),
+        ("response_format", "verbose_json"),
+        ("prompt", "x"),
+    ];
     let reply = post_file(&service, &clip, &form).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
     let body: Value = serde_json::from_str(&reply.body).expect("JSON");
     assert_eq!(body["task"], "transcribe");
     assert_eq!(body["language"], "english");
     assert!((body["duration"].as_f64().expect("a number") - 11.0).abs() < 0.1);
-    assert!(body["text"].as_str().expect("text").contains("your country"));
+    assert!(
+        body["text"]
+            .as_str()
+            .expect("text")
+            .contains("your country")
+    );
     let segment = &body["segments"][0];
-    for key in ["start", "end", "avg_logprob", "no_speech_prob", "confidence"] {
+    for key in [
+        "start",
+        "end",
+        "avg_logprob",
+        "no_speech_prob",
+        "confidence",
+    ] {
         assert!(segment[key].is_number(), "{key} in {segment}");
     }
     assert_eq!(segment["words"][0]["word"], "And");
@@ -64,22 +79,53 @@ async fn a_wrong_request_is_told_what_is_wrong() {
         assert_eq!(body["error"]["code"], code);
         assert_eq!(body["error"]["param"], param);
         assert_eq!(body["error"]["type"], "invalid_request_error");
-        assert!(body["error"]["message"].as_str().is_some_and(|it| it.len() > 10));
+        assert!(
+            body["error"]["message"]
+                .as_str()
+                .is_some_and(|it| it.len() > 10)
+        );
     };
     check(b"", ("unknown", "x"), 400, "audio_empty", "file").await;
     check(&page, ("unknown", "x"), 400, "invalid_audio", "file").await;
-    check(&silence, ("model", "gpt-9"), 404, "model_not_found", "model").await;
-    check(&silence, ("language", "tlh"), 400, "invalid_value", "language").await;
-    check(&silence, ("response_format", "pdf"), 400, "invalid_value", "response_format").await;
+    check(
+        &silence,
+        ("model", "gpt-9"),
+        404,
+        "model_not_found",
+        "model",
+    )
+    .await;
+    check(
+        &silence,
+        ("language", "tlh"),
+        400,
+        "invalid_value",
+        "language",
+    )
+    .await;
+    check(
+        &silence,
+        ("response_format", "pdf"),
+        400,
+        "invalid_value",
+        "response_format",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_form_without_a_file_and_a_body_that_is_no_form_are_refused() {
     let service = service(Settings::default());
-    let form = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nauto\r\n--{BOUNDARY}--\r\n");
+    let form = format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nauto\r\n--{BOUNDARY}--\r\n"
+    );
     let reply = send(&service, request(form.into_bytes())).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-    assert!(reply.body.contains("the field file is missing"), "{}", reply.body);
+    assert!(
+        reply.body.contains("the field file is missing"),
+        "{}",
+        reply.body
+    );
     let plain = Request::post("/v1/audio/transcriptions").body(Body::from("hello"));
     let reply = send(&service, plain.expect("a request")).await;
     assert_eq!(reply.status, StatusCode::BAD_REQUEST);
@@ -93,7 +139,12 @@ async fn an_upload_over_the_limit_is_refused() {
         ..Settings::default()
     };
     let reply = post_file(&service(settings), &silence(1), &[]).await;
-    assert_eq!(reply.status, StatusCode::PAYLOAD_TOO_LARGE, "{}", reply.body);
+    assert_eq!(
+        reply.status,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "{}",
+        reply.body
+    );
     assert!(reply.body.contains("file_too_large"));
 }
 
@@ -137,7 +188,10 @@ async fn the_models_are_listed() {
     let body: Value = serde_json::from_str(&reply.body).expect("JSON");
     let names = body["data"].as_array().expect("a list").iter();
     let names: Vec<&str> = names.filter_map(|it| it["id"].as_str()).collect();
-    assert_eq!(names, ["auto", "whisper-1", "whisper-base", "whisper-small"]);
+    assert_eq!(
+        names,
+        ["auto", "whisper-1", "whisper-base", "whisper-small"]
+    );
 }
 
 const BOUNDARY: &str = "hysio-test-boundary";
@@ -152,7 +206,8 @@ struct Reply {
 async fn post_file(service: &Service, file: &[u8], fields: &[(&str, &str)]) -> Reply {
     let mut form = Vec::new();
     for (name, value) in fields {
-        let head = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+        let head =
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
         form.extend(head.bytes().chain(value.bytes()).chain(*b"\r\n"));
     }
     let head = format!(
@@ -175,15 +230,16 @@ fn request(form: Vec<u8>) -> Request<Body> {
 async fn send(service: &Service, request: Request<Body>) -> Reply {
     let response = router(service.clone()).oneshot(request).await;
     let response = response.expect("the router never fails");
+    let (parts, body) = response.into_parts();
     let text = |name| {
-        let value = response.headers().get(name)?;
+        let value = parts.headers.get(name)?;
         value.to_str().ok().map(str::to_owned)
     };
-    let (status, kind) = (response.status(), text(header::CONTENT_TYPE));
+    let kind: Option<String> = text(header::CONTENT_TYPE);
     let retry_after = text(header::RETRY_AFTER);
-    let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+    let body = to_bytes(body, usize::MAX).await.expect("a body");
     Reply {
-        status,
+        status: parts.status,
         kind: kind.unwrap_or_default(),
         retry_after,
         body: String::from_utf8(body.to_vec()).expect("text"),
