@@ -143,9 +143,13 @@ impl Engine {
 
     fn chunks(&self, audio: &Audio, place: &Place<'_>) -> Result<Vec<Chunk>, Error> {
         let samples = &audio.samples;
-        let probabilities =
+        // The model is so small that a second thread only costs; and on a thread of its pool, no window waits for a switch.
+        let pool = pool(1);
+        let listen = || {
             self.voice_activity
-                .probabilities(samples, &place.pool, place.cancelled)?;
+                .probabilities(samples, &pool, place.cancelled)
+        };
+        let probabilities = pool.run(listen)?;
         let regions = vad::regions(&probabilities, Thresholds::default());
         Ok(chunk::plan(&regions, &probabilities, samples.len()))
     }
@@ -259,10 +263,15 @@ impl Work<'_> {
         };
         let workers = threads.min(chunks.len());
         if workers == 1 {
-            worker(pool)?;
+            pool.run(|| worker(pool))?;
         } else {
             std::thread::scope(|scope| {
-                let spawn = |_| scope.spawn(|| worker(&self::pool(threads / workers)));
+                let spawn = |_| {
+                    scope.spawn(|| {
+                        let pool = self::pool(threads / workers);
+                        pool.run(|| worker(&pool))
+                    })
+                };
                 let handles: Vec<_> = (0..workers).map(spawn).collect();
                 let join = |handle: std::thread::ScopedJoinHandle<'_, Result<(), Error>>| {
                     let died = |_| Err(Error::Run("a worker thread died".to_owned()));
