@@ -8,7 +8,13 @@ mod container;
 mod opus;
 mod resample;
 
-use std::{fmt, fs::File, io::Cursor, path::Path};
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Cursor},
+    path::Path,
+    sync::Arc,
+};
 
 use symphonia::core::io::MediaSource;
 
@@ -106,7 +112,8 @@ where
     if bytes.as_ref().is_empty() {
         return Err(Error::Empty);
     }
-    guarded(Box::new(Cursor::new(bytes)), limits)
+    let bytes = Shared(Arc::new(bytes));
+    guarded(&|| Ok(Box::new(Cursor::new(bytes.clone()))), limits)
 }
 
 /// Decodes a file without reading it into memory.
@@ -122,13 +129,31 @@ pub fn decode_file(path: &Path, limits: Limits) -> Result<Audio, Error> {
     if metadata.is_file() && metadata.len() == 0 {
         return Err(Error::Empty);
     }
-    guarded(Box::new(file), limits)
+    guarded(&|| Ok(Box::new(File::open(path)?)), limits)
+}
+
+/// Bytes that can be read from the start again without being copied.
+struct Shared<B>(Arc<B>);
+
+impl<B> Clone for Shared<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Shared<B> {
+    fn as_ref(&self) -> &[u8] {
+        B::as_ref(&self.0)
+    }
 }
 
 /// The decoders are other people's code run on anybody's bytes: a panic in one means a damaged file, not a dead service.
-fn guarded(source: Box<dyn MediaSource>, limits: Limits) -> Result<Audio, Error> {
+fn guarded(
+    open: &dyn Fn() -> io::Result<Box<dyn MediaSource>>,
+    limits: Limits,
+) -> Result<Audio, Error> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        container::decode(source, limits)
+        container::decode(open, limits)
     }))
     .unwrap_or(Err(Error::Undecodable))
 }

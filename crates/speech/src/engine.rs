@@ -18,11 +18,13 @@ use crate::{
     model::{Choice, Folder, Model},
     runtime::Error,
     vad::{self, Thresholds, VoiceActivity},
-    whisper::{Heard, Whisper, decode::Listener, segments},
+    whisper::{Encoded, Heard, Whisper, decode::Listener, segments},
 };
 
 /// Chunks listened to for the language: a minute is enough, and one may be atypical.
 const LANGUAGE_CHUNKS_MAX: usize = 2;
+/// The quick model may decide alone when it finds one language twenty times likelier than the other.
+const SURE_LEAD: f32 = 3.0;
 
 /// The models in memory, each loaded when first needed. Shared between threads; every call brings its own state.
 pub struct Engine {
@@ -62,6 +64,12 @@ pub struct Watch<'a> {
     pub cancelled: &'a AtomicBool,
 }
 
+/// The threads that a call works on, and whether it is to go on.
+struct Place<'a> {
+    pool: Arc<ThreadPool>,
+    cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
 impl Engine {
     /// Loads the voice-activity model, and the chosen speech model unless that depends on the language.
     /// `threads` is the number of cores that one call of [`Engine::transcribe`] may use.
@@ -98,12 +106,14 @@ impl Engine {
         options: Options,
         watch: &Watch<'_>,
     ) -> Result<Transcription, Error> {
-        let pool = pool(self.threads);
-        let cancelled = || watch.cancelled.load(Ordering::Relaxed);
-        let chunks = self.chunks(audio, &pool, &cancelled)?;
-        let language = match options.language {
-            Some(language) => language,
-            None => self.language(audio, &chunks, options.model, &pool, &cancelled)?,
+        let place = Place {
+            pool: pool(self.threads),
+            cancelled: &|| watch.cancelled.load(Ordering::Relaxed),
+        };
+        let chunks = self.chunks(audio, &place)?;
+        let (language, encoded) = match options.language {
+            Some(language) => (language, Vec::new()),
+            None => self.language(audio, &chunks, options.model, &place)?,
         };
         let model = options.model.for_language(language);
         let heard = if chunks.is_empty() {
@@ -113,9 +123,10 @@ impl Engine {
                 whisper: self.whisper(model)?,
                 audio,
                 language,
+                encoded,
                 watch,
             };
-            work.hear_all(&chunks, &pool, self.threads)?
+            work.hear_all(&chunks, &place.pool, self.threads)?
         };
         let no_speech = heard.iter().map(|it| it.no_speech).collect();
         let transcript = Transcript {
@@ -130,51 +141,72 @@ impl Engine {
         })
     }
 
-    fn chunks(
-        &self,
-        audio: &Audio,
-        pool: &Arc<ThreadPool>,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<Chunk>, Error> {
+    fn chunks(&self, audio: &Audio, place: &Place<'_>) -> Result<Vec<Chunk>, Error> {
         let samples = &audio.samples;
-        let probabilities = self
-            .voice_activity
-            .probabilities(samples, pool, cancelled)?;
+        // The model is so small that a second thread only costs; and on a thread of its pool, no window waits for a switch.
+        let pool = pool(1);
+        let listen = || {
+            self.voice_activity
+                .probabilities(samples, &pool, place.cancelled)
+        };
+        let probabilities = pool.run(listen)?;
         let regions = vad::regions(&probabilities, Thresholds::default());
         Ok(chunk::plan(&regions, &probabilities, samples.len()))
     }
 
-    /// English where nobody speaks.
+    /// The likelier language, English where nobody speaks; and the first chunks as that language's model heard them, where it
+    /// has.
     fn language(
         &self,
         audio: &Audio,
         chunks: &[Chunk],
         choice: Choice,
-        pool: &Arc<ThreadPool>,
-        cancelled: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Language, Error> {
+        place: &Place<'_>,
+    ) -> Result<(Language, Vec<Encoded>), Error> {
         if chunks.is_empty() {
-            return Ok(Language::English);
+            return Ok((Language::English, Vec::new()));
         }
-        let model = choice.for_language(Language::English);
-        let listener = Listener {
-            whisper: self.whisper(model)?,
-            pool,
-            cancelled,
-        };
-        let mut lead = 0.0;
-        for chunk in chunks.iter().take(LANGUAGE_CHUNKS_MAX) {
-            let encoded = listener
-                .whisper
-                .encode(&audio.samples[chunk.samples.clone()], pool)?;
-            let [(_, english), (_, dutch)] = listener.languages(&encoded)?;
-            lead += english - dutch;
+        let quick = choice.for_language(Language::English);
+        let careful = choice.for_language(Language::Dutch);
+        let (mut lead, mut encoded) = self.lead_of_english(quick, audio, chunks, place)?;
+        let mut heard_by = quick;
+        if lead.abs() < SURE_LEAD && careful != quick {
+            (lead, encoded) = self.lead_of_english(careful, audio, chunks, place)?;
+            heard_by = careful;
         }
-        Ok(if lead >= 0.0 {
+        let language = if lead >= 0.0 {
             Language::English
         } else {
             Language::Dutch
-        })
+        };
+        if heard_by != choice.for_language(language) {
+            encoded.clear();
+        }
+        Ok((language, encoded))
+    }
+
+    /// By how much English is likelier than Dutch, as a log-probability; and what was encoded to find out.
+    fn lead_of_english(
+        &self,
+        model: Model,
+        audio: &Audio,
+        chunks: &[Chunk],
+        place: &Place<'_>,
+    ) -> Result<(f32, Vec<Encoded>), Error> {
+        let listener = Listener {
+            whisper: self.whisper(model)?,
+            pool: &place.pool,
+            cancelled: place.cancelled,
+        };
+        let (mut lead, mut heard) = (0.0, Vec::new());
+        for chunk in chunks.iter().take(LANGUAGE_CHUNKS_MAX) {
+            let samples = &audio.samples[chunk.samples.clone()];
+            let encoded = listener.whisper.encode(samples, &place.pool)?;
+            let [(_, english), (_, dutch)] = listener.languages(&encoded)?;
+            lead += english - dutch;
+            heard.push(encoded);
+        }
+        Ok((lead, heard))
     }
 
     fn whisper(&self, model: Model) -> Result<&Whisper, Error> {
@@ -199,6 +231,8 @@ struct Work<'a> {
     whisper: &'a Whisper,
     audio: &'a Audio,
     language: Language,
+    /// The first chunks, where the encoder has heard them already.
+    encoded: Vec<Encoded>,
     watch: &'a Watch<'a>,
 }
 
@@ -220,7 +254,7 @@ impl Work<'_> {
         };
         let worker = |pool: &Arc<ThreadPool>| -> Result<(), Error> {
             while let Some((index, chunk)) = next() {
-                let heard = self.hear(chunk, pool)?;
+                let heard = self.hear(index, chunk, pool)?;
                 let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                 done.push((index, heard));
                 self.report(chunks, done.iter().map(|(index, _)| *index));
@@ -229,10 +263,15 @@ impl Work<'_> {
         };
         let workers = threads.min(chunks.len());
         if workers == 1 {
-            worker(pool)?;
+            pool.run(|| worker(pool))?;
         } else {
             std::thread::scope(|scope| {
-                let spawn = |_| scope.spawn(|| worker(&self::pool(threads / workers)));
+                let spawn = |_| {
+                    scope.spawn(|| {
+                        let pool = self::pool(threads / workers);
+                        pool.run(|| worker(&pool))
+                    })
+                };
                 let handles: Vec<_> = (0..workers).map(spawn).collect();
                 let join = |handle: std::thread::ScopedJoinHandle<'_, Result<(), Error>>| {
                     let died = |_| Err(Error::Run("a worker thread died".to_owned()));
@@ -249,7 +288,12 @@ impl Work<'_> {
         Ok(done.into_iter().flat_map(|(_, heard)| heard).collect())
     }
 
-    fn hear(&self, chunk: &Chunk, pool: &Arc<ThreadPool>) -> Result<Vec<Heard>, Error> {
+    fn hear(
+        &self,
+        index: usize,
+        chunk: &Chunk,
+        pool: &Arc<ThreadPool>,
+    ) -> Result<Vec<Heard>, Error> {
         let cancelled = || self.watch.cancelled.load(Ordering::Relaxed);
         if cancelled() {
             return Err(Error::Cancelled);
@@ -260,10 +304,16 @@ impl Work<'_> {
             cancelled: &cancelled,
         };
         let seconds = chunk.samples.len() as f64 / SAMPLE_RATE as f64;
-        let encoded = self
-            .whisper
-            .encode(&self.audio.samples[chunk.samples.clone()], pool)?;
-        let Some(decoded) = listener.decode(&encoded, self.language, seconds)? else {
+        let fresh;
+        let encoded = match self.encoded.get(index) {
+            Some(encoded) => encoded,
+            None => {
+                let samples = &self.audio.samples[chunk.samples.clone()];
+                fresh = self.whisper.encode(samples, pool)?;
+                &fresh
+            }
+        };
+        let Some(decoded) = listener.decode(encoded, self.language, seconds)? else {
             return Ok(Vec::new());
         };
         let offset = chunk.samples.start as f64 / SAMPLE_RATE as f64;

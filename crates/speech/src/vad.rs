@@ -44,7 +44,7 @@ impl VoiceActivity {
         &self,
         samples: &[f32],
         pool: &Arc<ThreadPool>,
-        cancelled: &dyn Fn() -> bool,
+        cancelled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<f32>, runtime::Error> {
         let mut state = NdTensor::<f32, 3>::zeros(STATE);
         let mut input = [0.0; CONTEXT + WINDOW];

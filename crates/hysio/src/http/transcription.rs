@@ -25,7 +25,7 @@ use axum::{
 };
 use hysio_model::transcript::Language;
 use hysio_speech::{
-    Engine, Options, Transcription, Watch,
+    Engine, Model, Options, Transcription, Watch,
     audio::{self, Limits, Warning},
 };
 use serde_json::{Value, json};
@@ -177,10 +177,7 @@ async fn models(State(service): State<Service>) -> Json<Value> {
     let names = ["auto", form::OPENAI_MODEL].into_iter();
     let entry =
         |name: &str| json!({"id": name, "object": "model", "created": 0, "owned_by": "hysio"});
-    let data: Vec<Value> = names
-        .chain(installed.map(|it| it.name()))
-        .map(entry)
-        .collect();
+    let data: Vec<Value> = names.chain(installed.map(Model::name)).map(entry).collect();
     Json(json!({"object": "list", "data": data}))
 }
 

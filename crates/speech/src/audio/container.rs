@@ -1,5 +1,7 @@
 //! A file to mono samples: find the audio track, decode packet after packet, mix down, resample.
 
+use std::io;
+
 use symphonia::core::{
     codecs::{
         CodecParameters,
@@ -9,7 +11,7 @@ use symphonia::core::{
     },
     errors::Error as MediaError,
     formats::{FormatOptions, FormatReader, Track, TrackType, probe::Hint},
-    io::{MediaSource, MediaSourceStream},
+    io::{MediaSource, MediaSourceStream, ReadOnlySource},
     meta::MetadataOptions,
     packet::Packet,
 };
@@ -22,8 +24,17 @@ use super::{
 /// A file that is this much shorter than it says is cut off; headers round, so not every difference counts.
 const SHORTFALL_SECONDS: f64 = 0.5;
 
-pub fn decode(source: Box<dyn MediaSource>, limits: Limits) -> Result<Audio, Error> {
-    let mut format = probe(source)?;
+/// `open` gives the same file from its start, each time.
+pub fn decode(
+    open: &dyn Fn() -> io::Result<Box<dyn MediaSource>>,
+    limits: Limits,
+) -> Result<Audio, Error> {
+    let source = || open().map_err(Error::Open);
+    let mut format = match probe(source()?) {
+        // Some readers look for the end of the file first, and give up where it was cut off: read it straight through.
+        Err(_) => probe(Box::new(ReadOnlySource::new(source()?)))?,
+        Ok(format) => format,
+    };
     let track = speech_track(format.as_ref())?;
     let (track_id, declared_seconds) = (track.id, declared_seconds(track));
     let mut decoder = Decoder::of(audio_parameters(track).ok_or(Error::NoAudioTrack)?)?;
@@ -41,6 +52,12 @@ pub fn decode(source: Box<dyn MediaSource>, limits: Limits) -> Result<Audio, Err
                     break End::CutOff;
                 };
                 decoder = Decoder::of(parameters)?;
+            }
+            // Live recordings have no end mark: they just end.
+            Err(MediaError::IoError(error))
+                if error.kind() == io::ErrorKind::UnexpectedEof && declared_seconds.is_none() =>
+            {
+                break End::Proper;
             }
             Err(_) => break End::CutOff,
         }
@@ -179,7 +196,7 @@ impl Sink {
 
     fn finish(mut self, end: End, declared_seconds: Option<f64>) -> Result<Audio, Error> {
         self.flush();
-        if self.samples.is_empty() && (self.damaged_packets > 0 || matches!(end, End::CutOff)) {
+        if self.samples.is_empty() {
             return Err(Error::Undecodable);
         }
         let mut audio = Audio {

@@ -41,6 +41,16 @@ pub struct Decoded {
     looped: bool,
 }
 
+impl Decoded {
+    fn is_better_than(&self, other: &Self) -> bool {
+        match (self.looped, other.looped) {
+            (false, true) => true,
+            (true, false) => false,
+            _ => self.mean_log_probability > other.mean_log_probability,
+        }
+    }
+}
+
 /// A place to hear one chunk: the model, the threads to use, and whether to go on.
 pub struct Listener<'a> {
     pub whisper: &'a Whisper,
@@ -70,14 +80,15 @@ impl Listener<'_> {
             if guessed && decoded.no_speech > NO_SPEECH_MIN {
                 return Ok(None);
             }
-            let looped = decoded.looped || self.compression_ratio(&decoded) > COMPRESSION_RATIO_MAX;
-            if !guessed && !looped {
+            let repeats = self.compression_ratio(&decoded) > COMPRESSION_RATIO_MAX;
+            if !guessed && !repeats && !decoded.looped {
                 return Ok(Some(decoded));
             }
-            let better = best
+            // Nothing is quite good: the surest is kept, as its words may well have been said twice.
+            if best
                 .as_ref()
-                .is_none_or(|best| decoded.mean_log_probability > best.mean_log_probability);
-            if !looped && better {
+                .is_none_or(|best| decoded.is_better_than(best))
+            {
                 best = Some(decoded);
             }
         }
@@ -125,8 +136,14 @@ impl Listener<'_> {
                 .step(encoded, token, &mut cache, self.pool)?
                 .last();
         }
+        let mean_log_probability = sum / (tokens.len() + 1) as f32;
+        if looped {
+            let kept = before_loop(&tokens);
+            tokens.truncate(kept);
+            probabilities.truncate(kept);
+        }
         Ok(Decoded {
-            mean_log_probability: sum / (tokens.len() + 1) as f32,
+            mean_log_probability,
             tokens,
             probabilities,
             no_speech,
@@ -178,13 +195,24 @@ fn compression_ratio(text: &str) -> f32 {
 
 /// Whether the last tokens are the same phrase again and again. Timestamps count, so "yes." at two times is none.
 fn loops(tokens: &[Token]) -> bool {
-    (1..=PHRASE_MAX).any(|length| {
+    looping_phrase(tokens).is_some()
+}
+
+/// The length of the phrase that the tokens end in again and again.
+fn looping_phrase(tokens: &[Token]) -> Option<usize> {
+    (1..=PHRASE_MAX).find(|length| {
         let Some(tail) = tokens.len().checked_sub(length * REPEATS_MAX) else {
             return false;
         };
-        let (phrase, rest) = tokens[tail..].split_at(length);
-        rest.chunks(length).all(|it| it == phrase)
+        let (phrase, rest) = tokens[tail..].split_at(*length);
+        rest.chunks(*length).all(|it| it == phrase)
     })
+}
+
+/// How many tokens there are up to the loop, its phrase said once.
+fn before_loop(tokens: &[Token]) -> usize {
+    let phrase = looping_phrase(tokens).unwrap_or(0);
+    tokens.len() - phrase * (REPEATS_MAX - 1)
 }
 
 #[cfg(test)]
@@ -197,6 +225,7 @@ mod tests {
         assert!(loops(&[3; REPEATS_MAX]));
         assert!(!loops(&[1, 7, 8, 2, 7, 8, 3, 7, 8, 4, 7, 8]));
         assert!(!loops(&[3; REPEATS_MAX - 1]));
+        assert_eq!(before_loop(&[1, 2, 7, 8, 7, 8, 7, 8, 7, 8, 7, 8]), 4);
     }
 
     #[test]

@@ -11,10 +11,14 @@ pub struct Admission {
     places: Arc<Semaphore>,
     workers: Arc<Semaphore>,
     places_max: usize,
+    #[cfg(test)]
+    workers_max: usize,
 }
 
 /// A right to be in the house.
-pub struct Place(OwnedSemaphorePermit);
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
 
 /// A right to be heard now.
 pub struct Worker {
@@ -30,13 +34,17 @@ impl Admission {
             places: Arc::new(Semaphore::new(places_max)),
             workers: Arc::new(Semaphore::new(workers)),
             places_max,
+            #[cfg(test)]
+            workers_max: workers,
         }
     }
 
     /// Never waits, so that a recording is not even received when nobody would hear it soon.
     pub fn enter(&self) -> Result<Place, Error> {
         let place = Arc::clone(&self.places).try_acquire_owned();
-        place.map(Place).map_err(|_| Error::Busy)
+        place
+            .map(|permit| Place { _permit: permit })
+            .map_err(|_| Error::Busy)
     }
 
     pub async fn worker(&self, place: Place) -> Worker {
@@ -45,6 +53,11 @@ impl Admission {
             _worker: worker.expect("the semaphore is never closed"),
             _place: place,
         }
+    }
+
+    #[cfg(test)]
+    pub fn workers_busy(&self) -> usize {
+        self.workers_max - self.workers.available_permits()
     }
 
     pub fn taken(&self) -> usize {
