@@ -6,6 +6,7 @@ mod codes;
 pub mod diagnosecode;
 mod encounters;
 mod events;
+mod extract;
 pub mod health;
 mod idempotency;
 mod jobs;

@@ -1,10 +1,6 @@
 //! The audit trail, for auditors: the entries, and the proof that none was changed.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use hysio_infra::audit::Entry;
 use hysio_model::audit::Outcome;
 use jiff::Timestamp;
@@ -13,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     app::App,
+    extract::{Json, Query},
     problem::{Problem, Result},
     signed_in::{Auditor, SignedIn},
 };

@@ -1,10 +1,6 @@
 //! Looking codes up, for adding one by hand. The catalogue is the diagnosecode service's.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use hysio_clinical::records::Code;
 use hysio_infra::diagnosecode_client::Error;
 use serde::{Deserialize, Serialize};
@@ -12,6 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     app::App,
+    extract::{Json, Query},
     problem::{Problem, Result},
     signed_in::Clinician,
 };

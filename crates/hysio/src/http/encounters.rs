@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use hysio_clinical::{
     pipeline::State as Stage,
     records::{Encounter, EncounterSummary, Patient},
@@ -27,6 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     app::App,
+    extract::{Json, Path, Query},
     idempotency::Key,
     patients::page,
     problem::{Problem, Result},

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures::{Stream, stream};
@@ -17,6 +17,7 @@ use tokio::sync::broadcast;
 
 use super::{
     app::App,
+    extract::Path,
     jobs::{JobView, load, with_stage},
     problem::{Problem, Result},
     signed_in::Clinician,

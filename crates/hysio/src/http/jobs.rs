@@ -1,9 +1,6 @@
 //! Jobs, as those see them who wait for them or look after them.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-};
+use axum::extract::State;
 use hysio_clinical::{
     pipeline::{Event, State as Stage},
     records::Failure,
@@ -23,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     app::App,
+    extract::{Json, Path, Query},
     problem::{Problem, Result},
     signed_in::{Caretaker, Clinician},
 };

@@ -1,10 +1,6 @@
 //! Patients.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use hysio_clinical::records::{Demographics, EncounterSummary, Patient};
 use hysio_infra::postgres::{
     encounters::{self, Filter},
@@ -18,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     app::App,
+    extract::{Json, Path, Query},
     idempotency::Key,
     problem::{Problem, Result},
     signed_in::Clinician,

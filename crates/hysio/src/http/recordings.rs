@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{
     app::App,
+    extract::Path,
     problem::{Problem, Result},
     signed_in::Clinician,
     upload::place,

@@ -1,8 +1,7 @@
 //! Records: read, edit, sign, amend, every earlier version, and the report.
 
 use axum::{
-    Json,
-    extract::{Path, Query, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -29,6 +28,7 @@ use uuid::Uuid;
 
 use super::{
     app::App,
+    extract::{Json, Path, Query},
     jobs::load,
     problem::{Problem, Result},
     signed_in::Clinician,

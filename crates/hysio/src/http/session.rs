@@ -7,7 +7,6 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use axum::{
-    Json,
     extract::{ConnectInfo, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
@@ -26,6 +25,7 @@ use zeroize::Zeroizing;
 
 use super::{
     app::App,
+    extract::Json,
     problem::{Problem, Result},
     signed_in::{COOKIE_PLAIN, COOKIE_SECURE, SignedIn, TokenHash, refuse_forgery},
 };

@@ -1,10 +1,6 @@
 //! Suggested codes: accepted, rejected, added by hand, asked for again.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use hysio_clinical::{
     pipeline::State as Stage,
     records::{Decision, Suggested},
@@ -20,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::{
     app::App,
+    extract::{Json, Path},
     jobs::{JobView, view},
     problem::{Problem, Result},
     signed_in::Clinician,

@@ -2,7 +2,6 @@
 //! whole and stored for good.
 
 use axum::{
-    Json,
     extract::{Multipart, State, multipart::Field},
     http::StatusCode,
 };
@@ -25,6 +24,7 @@ use utoipa::ToSchema;
 
 use super::{
     app::App,
+    extract::Json,
     idempotency::Key,
     jobs::{JobView, load},
     problem::{Problem, Result},

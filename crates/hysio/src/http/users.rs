@@ -1,10 +1,6 @@
 //! The users of a facility, for its administrator.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use hysio_infra::postgres::{
     self,
     accounts::NewUser,
@@ -23,6 +19,7 @@ use utoipa::ToSchema;
 
 use super::{
     app::App,
+    extract::{Json, Path},
     problem::{Problem, Result},
     signed_in::FacilityAdmin,
 };

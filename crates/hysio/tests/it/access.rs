@@ -21,8 +21,14 @@ fn routes() -> Vec<(Method, String, String)> {
 }
 
 fn filled(path: &str, id: &str, record: &str) -> String {
-    let id = if path.contains("/records/") { record } else { id };
-    path.replace("{id}", id).replace("{suggestion}", "01a20a21-0000-7000-8000-000000000000").replace("{version}", "1")
+    let id = if path.contains("/records/") {
+        record
+    } else {
+        id
+    };
+    path.replace("{id}", id)
+        .replace("{suggestion}", "01a20a21-0000-7000-8000-000000000000")
+        .replace("{version}", "1")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,15 +36,32 @@ async fn every_route_refuses_those_who_have_not_signed_in() {
     let world = World::new().await;
     let visitor = world.visitor();
     let routes = routes();
-    assert!(routes.len() >= 29, "the description is whole: {} routes", routes.len());
+    assert!(
+        routes.len() >= 29,
+        "the description is whole: {} routes",
+        routes.len()
+    );
     for (method, name, path) in routes {
         if OPEN.contains(&(name.as_str(), path.as_str())) {
             continue;
         }
-        let request = visitor.request(method, &filled(&path, "01a20a21-0000-7000-8000-000000000000", "1"));
-        let answer = visitor.send(request.header("Idempotency-Key", "k").json(&json!({}))).await;
-        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name} {path}: {}", answer.text);
-        assert_eq!(answer.headers["content-type"], "application/problem+json", "{name} {path}");
+        let request = visitor.request(
+            method,
+            &filled(&path, "01a20a21-0000-7000-8000-000000000000", "1"),
+        );
+        let answer = visitor
+            .send(request.header("Idempotency-Key", "k").json(&json!({})))
+            .await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNAUTHORIZED,
+            "{name} {path}: {}",
+            answer.text
+        );
+        assert_eq!(
+            answer.headers["content-type"], "application/problem+json",
+            "{name} {path}"
+        );
     }
 }
 
@@ -48,7 +71,11 @@ async fn nobody_but_a_clinician_sees_patients() {
     for email in ["admin@north", "operator", "auditor"] {
         let person = world.sign_in(email).await;
         for path in ["/api/patients", "/api/encounters", "/api/records/1"] {
-            assert_eq!(person.get(path).await.status, StatusCode::FORBIDDEN, "{email} {path}");
+            assert_eq!(
+                person.get(path).await.status,
+                StatusCode::FORBIDDEN,
+                "{email} {path}"
+            );
         }
     }
     let anna = world.sign_in("anna@north").await;
@@ -63,9 +90,17 @@ async fn what_belongs_to_another_facility_is_not_there() {
     let anna = world.sign_in("anna@north").await;
     let encounter = world.drafted(&anna).await;
     let sara = world.sign_in("sara@south").await;
-    let id = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let id = |value: &Value| {
+        value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned)
+    };
     let (enc, patient) = (id(&encounter["id"]), id(&encounter["patient"]["id"]));
-    let (recording, record, job) = (id(&encounter["recording"]["id"]), id(&encounter["record"]["id"]), id(&encounter["job_id"]));
+    let (recording, record, job) = (
+        id(&encounter["recording"]["id"]),
+        id(&encounter["record"]["id"]),
+        id(&encounter["job_id"]),
+    );
     for path in [
         format!("/api/patients/{patient}"),
         format!("/api/encounters/{enc}"),
@@ -77,17 +112,50 @@ async fn what_belongs_to_another_facility_is_not_there() {
         format!("/api/jobs/{job}"),
         format!("/api/jobs/{job}/events"),
     ] {
-        assert_eq!(sara.get(&path).await.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(
+            sara.get(&path).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
     }
-    let note = json!({ "version": 1, "subjective": "x", "objective": "", "assessment": "", "plan": "" });
-    assert_eq!(sara.put(&format!("/api/records/{record}"), &note).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(sara.post(&format!("/api/records/{record}/sign"), &json!({ "version": 1 })).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(sara.upload(&enc, "k", crate::world::WAV).await.status, StatusCode::NOT_FOUND);
+    let note =
+        json!({ "version": 1, "subjective": "x", "objective": "", "assessment": "", "plan": "" });
+    assert_eq!(
+        sara.put(&format!("/api/records/{record}"), &note)
+            .await
+            .status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        sara.post(
+            &format!("/api/records/{record}/sign"),
+            &json!({ "version": 1 })
+        )
+        .await
+        .status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        sara.upload(&enc, "k", crate::world::WAV).await.status,
+        StatusCode::NOT_FOUND
+    );
     let suggestion = id(&encounter["suggestions"][0]["id"]);
-    let decide = sara.patch(&format!("/api/encounters/{enc}/suggestions/{suggestion}"), &json!({ "decision": "accepted" })).await;
+    let decide = sara
+        .patch(
+            &format!("/api/encounters/{enc}/suggestions/{suggestion}"),
+            &json!({ "decision": "accepted" }),
+        )
+        .await;
     assert_eq!(decide.status, StatusCode::NOT_FOUND);
-    assert_eq!(sara.get("/api/patients?q=jansen").await.body["patients"], json!([]));
-    assert_eq!(anna.get(&format!("/api/encounters/{enc}")).await.body["record"]["version"], 1, "nothing was changed");
+    assert_eq!(
+        sara.get("/api/patients?q=jansen").await.body["patients"],
+        json!([])
+    );
+    assert_eq!(
+        anna.get(&format!("/api/encounters/{enc}")).await.body["record"]["version"],
+        1,
+        "nothing was changed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,24 +163,55 @@ async fn rubbish_gets_a_problem_that_says_what_is_wrong() {
     let world = World::new().await;
     let anna = world.sign_in("anna@north").await;
     let send = async |body: &str| {
-        let request = anna.request(Method::POST, "/api/patients").header("content-type", "application/json").body(body.to_owned());
+        let request = anna
+            .request(Method::POST, "/api/patients")
+            .header("content-type", "application/json")
+            .body(body.to_owned());
         anna.send(request).await
     };
     for (body, status) in [
         ("{", StatusCode::BAD_REQUEST),
         ("[]", StatusCode::UNPROCESSABLE_ENTITY),
-        (r#"{"given_name":"A","family_name":"B","birth_date":"1800-01-01","sex":"male"}"#, StatusCode::UNPROCESSABLE_ENTITY),
-        (r#"{"given_name":" ","family_name":"B","birth_date":"1980-01-01","sex":"male"}"#, StatusCode::UNPROCESSABLE_ENTITY),
+        (
+            r#"{"given_name":"A","family_name":"B","birth_date":"1800-01-01","sex":"male"}"#,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            r#"{"given_name":" ","family_name":"B","birth_date":"1980-01-01","sex":"male"}"#,
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
     ] {
         let answer = send(body).await;
         assert_eq!(answer.status, status, "{body}: {}", answer.text);
-        assert_eq!(answer.headers["content-type"], "application/problem+json", "{body}");
-        assert!(answer.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{body}");
+        assert_eq!(
+            answer.headers["content-type"], "application/problem+json",
+            "{body}"
+        );
+        assert!(
+            answer.body["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty()),
+            "{body}"
+        );
     }
-    for path in ["/api/patients/not-an-id", "/api/records/x", "/api/encounters/0"] {
+    for path in [
+        "/api/patients/not-an-id",
+        "/api/records/x",
+        "/api/encounters/0",
+    ] {
         let answer = anna.get(path).await;
-        assert!([StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST].contains(&answer.status), "{path}: {}", answer.status);
-        assert_eq!(answer.headers["content-type"], "application/problem+json", "{path}");
+        assert!(
+            [StatusCode::NOT_FOUND, StatusCode::BAD_REQUEST].contains(&answer.status),
+            "{path}: {}",
+            answer.status
+        );
+        assert_eq!(
+            answer.headers["content-type"], "application/problem+json",
+            "{path}"
+        );
     }
-    assert_eq!(anna.get("/api/patients?cursor=rubbish").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        anna.get("/api/patients?cursor=rubbish").await.status,
+        StatusCode::BAD_REQUEST
+    );
 }

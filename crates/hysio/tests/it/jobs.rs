@@ -16,8 +16,15 @@ fn codes() -> Codes {
 
 /// Makes retries due now instead of after their backoff.
 async fn hurry(world: &World) {
-    let owner = world.database.connect(Login::Superuser).await.expect("connected");
-    owner.execute("UPDATE jobs SET run_at = now() WHERE state = 'ready'", &[]).await.expect("hurried");
+    let owner = world
+        .database
+        .connect(Login::Superuser)
+        .await
+        .expect("connected");
+    owner
+        .execute("UPDATE jobs SET run_at = now() WHERE state = 'ready'", &[])
+        .await
+        .expect("hurried");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,13 +40,27 @@ async fn a_worker_that_is_killed_loses_no_recording_and_the_next_does_it_once() 
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     first.kill();
-    let owner = world.database.connect(Login::Superuser).await.expect("connected");
-    owner.execute("UPDATE jobs SET lease_expires_at = now() - interval '1 second' WHERE state = 'leased'", &[]).await.expect("aged");
+    let owner = world
+        .database
+        .connect(Login::Superuser)
+        .await
+        .expect("connected");
+    owner
+        .execute(
+            "UPDATE jobs SET lease_expires_at = now() - interval '1 second' WHERE state = 'leased'",
+            &[],
+        )
+        .await
+        .expect("aged");
     assert_eq!(world.db.sweep_jobs().await.expect("swept"), 1);
     let second = world.worker(Says::words("said once"), codes()).await;
     let done = anna.wait_for(&encounter, "drafted").await;
     assert_eq!(done["transcript"]["segments"][0]["text"], "said once");
-    let transcripts: i64 = owner.query_one("SELECT count(*) FROM transcripts", &[]).await.expect("counted").get(0);
+    let transcripts: i64 = owner
+        .query_one("SELECT count(*) FROM transcripts", &[])
+        .await
+        .expect("counted")
+        .get(0);
     assert_eq!(transcripts, 1);
     second.stop().await;
 }
@@ -51,9 +72,24 @@ async fn a_worker_that_is_slow_cannot_write_what_another_has_taken_over() {
     let (_, encounter) = world.encounter(&anna).await;
     anna.upload(&encounter, "k", WAV).await;
     let lease = Duration::from_secs(60);
-    let slow = world.db.lease_jobs(&[QueueName::Transcription], 1, "slow", lease).await.expect("leased").remove(0);
-    let owner = world.database.connect(Login::Superuser).await.expect("connected");
-    owner.execute("UPDATE jobs SET lease_expires_at = now() - interval '1 second'", &[]).await.expect("aged");
+    let slow = world
+        .db
+        .lease_jobs(&[QueueName::Transcription], 1, "slow", lease)
+        .await
+        .expect("leased")
+        .remove(0);
+    let owner = world
+        .database
+        .connect(Login::Superuser)
+        .await
+        .expect("connected");
+    owner
+        .execute(
+            "UPDATE jobs SET lease_expires_at = now() - interval '1 second'",
+            &[],
+        )
+        .await
+        .expect("aged");
     world.db.sweep_jobs().await.expect("swept");
     let other = world.worker(Says::words("the other's"), codes()).await;
     anna.wait_for(&encounter, "drafted").await;
@@ -65,8 +101,17 @@ async fn a_worker_that_is_slow_cannot_write_what_another_has_taken_over() {
     };
     let recording = slow.subject.parse().expect("an id");
     let refused = world.db.commit_transcript(&slow, recording, &late).await;
-    assert!(matches!(refused, Err(postgres::Error::LeaseLost)), "{refused:?}");
-    assert!(!world.db.renew_lease(&slow, lease, None).await.expect("asked"));
+    assert!(
+        matches!(refused, Err(postgres::Error::LeaseLost)),
+        "{refused:?}"
+    );
+    assert!(
+        !world
+            .db
+            .renew_lease(&slow, lease, None)
+            .await
+            .expect("asked")
+    );
     other.stop().await;
 }
 
@@ -89,12 +134,21 @@ async fn what_passes_is_tried_again_and_what_does_not_is_dead_until_somebody_put
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    assert_eq!(failed["failure"], json!({ "code": "engine-refused", "message": "this cannot be heard" }));
+    assert_eq!(
+        failed["failure"],
+        json!({ "code": "engine-refused", "message": "this cannot be heard" })
+    );
     let operator = world.sign_in("operator").await;
     let dead = operator.get("/api/jobs?state=dead").await;
     assert_eq!(dead.body["jobs"][0]["attempt"], 2, "{}", dead.text);
     let job = dead.body["jobs"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(operator.post(&format!("/api/jobs/{job}/redrive"), &json!({})).await.status, StatusCode::OK);
+    assert_eq!(
+        operator
+            .post(&format!("/api/jobs/{job}/redrive"), &json!({}))
+            .await
+            .status,
+        StatusCode::OK
+    );
     let done = anna.wait_for(&encounter, "drafted").await;
     assert_eq!(done["transcript"]["segments"][0]["text"], "at last");
     assert_eq!(done["failure"], json!(null));
@@ -125,7 +179,9 @@ async fn two_hundred_jobs_and_three_workers_do_each_once() {
     let (patient, _) = world.encounter(&anna).await;
     let mut encounters = Vec::new();
     for n in 0..200 {
-        let opened = anna.post("/api/encounters", &json!({ "patient_id": patient })).await;
+        let opened = anna
+            .post("/api/encounters", &json!({ "patient_id": patient }))
+            .await;
         let id = opened.body["id"].as_str().unwrap().to_owned();
         let accepted = anna.upload(&id, &format!("k{n}"), WAV).await;
         assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.text);
@@ -133,13 +189,25 @@ async fn two_hundred_jobs_and_three_workers_do_each_once() {
     }
     let says = Says::words("Pain.");
     let heard = says.heard.clone();
-    let workers = [world.worker(says.clone(), codes()).await, world.worker(says.clone(), codes()).await, world.worker(says, codes()).await];
+    let workers = [
+        world.worker(says.clone(), codes()).await,
+        world.worker(says.clone(), codes()).await,
+        world.worker(says, codes()).await,
+    ];
     for encounter in &encounters {
         anna.wait_for(encounter, "drafted").await;
     }
     assert_eq!(*heard.lock().unwrap(), 200);
-    let owner = world.database.connect(Login::Superuser).await.expect("connected");
-    let records: i64 = owner.query_one("SELECT count(*) FROM patient_records", &[]).await.expect("counted").get(0);
+    let owner = world
+        .database
+        .connect(Login::Superuser)
+        .await
+        .expect("connected");
+    let records: i64 = owner
+        .query_one("SELECT count(*) FROM patient_records", &[])
+        .await
+        .expect("counted")
+        .get(0);
     assert_eq!(records, 200);
     for worker in workers {
         worker.stop().await;
@@ -154,8 +222,19 @@ async fn the_stream_of_a_job_tells_its_stages_and_ends() {
     let accepted = anna.upload(&encounter, "k", WAV).await;
     let job = accepted.body["job"]["id"].as_str().unwrap().to_owned();
     let path = format!("/api/jobs/{job}/events");
-    let (events, worker) = tokio::join!(anna.get(&path), world.worker(Says::words("Pain."), codes()));
-    assert!(events.headers["content-type"].to_str().unwrap().starts_with("text/event-stream"));
-    assert!(events.text.contains(r#""stage":"drafted""#) && events.text.trim_end().ends_with("event: done\ndata: {}"), "{}", events.text);
+    let (events, worker) =
+        tokio::join!(anna.get(&path), world.worker(Says::words("Pain."), codes()));
+    assert!(
+        events.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/event-stream")
+    );
+    assert!(
+        events.text.contains(r#""stage":"drafted""#)
+            && events.text.trim_end().ends_with("event: done\ndata: {}"),
+        "{}",
+        events.text
+    );
     worker.stop().await;
 }

@@ -36,7 +36,7 @@ use hysio_infra::{
 use hysio_model::{
     Role, Specialty,
     diagnosis::{CodeSystem, Evidence, Suggestion},
-    id::{FacilityId, UserId},
+    id::FacilityId,
     transcript::{Language, Segment, Transcript},
 };
 use hysio_testkit::TestDatabase;
@@ -90,10 +90,18 @@ impl World {
         adjust(&mut config);
         let config = Arc::new(config);
 
-        let mut owner = migrate::connect(&database.config(Login::Owner)).await.expect("the owner");
+        let mut owner = migrate::connect(&database.config(Login::Owner))
+            .await
+            .expect("the owner");
         let master_keys = master(folder.path());
-        let facility = accounts::add_facility(&mut owner, &master_keys, "North").await.expect("a facility").id;
-        let other_facility = accounts::add_facility(&mut owner, &master_keys, "South").await.expect("a facility").id;
+        let facility = accounts::add_facility(&mut owner, &master_keys, "North")
+            .await
+            .expect("a facility")
+            .id;
+        let other_facility = accounts::add_facility(&mut owner, &master_keys, "South")
+            .await
+            .expect("a facility")
+            .id;
         let hash = hysio::http::hash_password(PASSWORD).expect("hashed");
         for (email, role, at) in [
             ("anna@north", Role::Clinician, Some(facility)),
@@ -117,10 +125,24 @@ impl World {
 
         let app_config = database.config(Login::Application);
         let client = migrate::connect(&app_config).await.expect("the app's role");
-        let vault = Vault::open(master_keys, &client).await.expect("the right key");
-        let db = Database::new(&Settings { config: app_config.clone(), pool_size: 8 }, vault).expect("a pool");
-        let keys = Arc::new(SigningKeys::generate_file(&folder.path().join("audit.key"), "test/audit").expect("a key"));
-        let blobs = Blobs::open(folder.path().join("recordings")).await.expect("a folder");
+        let vault = Vault::open(master_keys, &client)
+            .await
+            .expect("the right key");
+        let db = Database::new(
+            &Settings {
+                config: app_config.clone(),
+                pool_size: 8,
+            },
+            vault,
+        )
+        .expect("a pool");
+        let keys = Arc::new(
+            SigningKeys::generate_file(&folder.path().join("audit.key"), "test/audit")
+                .expect("a key"),
+        );
+        let blobs = Blobs::open(folder.path().join("recordings"))
+            .await
+            .expect("a folder");
         let stop = CancellationToken::new();
         let calls = notify::listen(app_config, stop.clone());
         let app = App::new(Parts {
@@ -133,34 +155,76 @@ impl World {
             draining: stop.clone(),
             trail: Some(Arc::new(keys.verifying().clone())),
         });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
         let address = listener.local_addr().expect("an address");
         let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { address, db, database, config, facility, other_facility, keys, blobs, calls, folder, stop }
+        Self {
+            address,
+            db,
+            database,
+            config,
+            facility,
+            other_facility,
+            keys,
+            blobs,
+            calls,
+            folder,
+            stop,
+        }
     }
 
     /// Somebody who has signed in.
     pub async fn sign_in(&self, email: &str) -> Person {
         let person = self.visitor();
-        let response = person.post("/api/session", &json!({ "email": email, "password": PASSWORD })).await;
+        let response = person
+            .post(
+                "/api/session",
+                &json!({ "email": email, "password": PASSWORD }),
+            )
+            .await;
         assert_eq!(response.status, StatusCode::OK, "{}", response.body);
         person
     }
 
     /// Somebody who has not.
     pub fn visitor(&self) -> Person {
-        Person { client: Client::builder().cookie_store(true).build().expect("a client"), base: format!("http://{}", self.address) }
+        Person {
+            client: Client::builder()
+                .cookie_store(true)
+                .build()
+                .expect("a client"),
+            base: format!("http://{}", self.address),
+        }
     }
 
     /// A worker with these engines, until the returned token is cancelled.
-    pub async fn worker(&self, transcriber: impl Transcriber + 'static, coder: impl Coder + 'static) -> RunningWorker {
-        let engines = Engines { transcriber: Box::new(transcriber), coder: Box::new(coder), mailer: Mailer::not_configured(), blobs: self.blobs.clone() };
-        let worker = Worker { db: self.db.clone(), engines: Arc::new(engines), metrics: Metrics::new(), config: self.config.clone() };
+    pub async fn worker(
+        &self,
+        transcriber: impl Transcriber + 'static,
+        coder: impl Coder + 'static,
+    ) -> RunningWorker {
+        let engines = Engines {
+            transcriber: Box::new(transcriber),
+            coder: Box::new(coder),
+            mailer: Mailer::not_configured(),
+            blobs: self.blobs.clone(),
+        };
+        let worker = Worker {
+            db: self.db.clone(),
+            engines: Arc::new(engines),
+            metrics: Metrics::new(),
+            config: self.config.clone(),
+        };
         let lifecycle = Lifecycle::default();
         let (running, calls) = (lifecycle.clone(), self.calls.clone());
         let task = tokio::spawn(async move { worker.run(&running, &calls).await });
-        RunningWorker { lifecycle, task: Some(task) }
+        RunningWorker {
+            lifecycle,
+            task: Some(task),
+        }
     }
 
     /// An encounter of a new patient, by an API that works.
@@ -168,14 +232,24 @@ impl World {
         let patient = person.post("/api/patients", &json!({ "given_name": "Jan", "family_name": "Jansen", "birth_date": "1960-01-31", "sex": "male" })).await;
         assert_eq!(patient.status, StatusCode::CREATED, "{}", patient.body);
         let patient = patient.body["id"].as_str().expect("an id").to_owned();
-        let encounter = person.post("/api/encounters", &json!({ "patient_id": patient })).await;
+        let encounter = person
+            .post("/api/encounters", &json!({ "patient_id": patient }))
+            .await;
         assert_eq!(encounter.status, StatusCode::CREATED, "{}", encounter.body);
-        (patient, encounter.body["id"].as_str().expect("an id").to_owned())
+        (
+            patient,
+            encounter.body["id"].as_str().expect("an id").to_owned(),
+        )
     }
 
     /// An encounter whose draft is ready: uploaded, transcribed, coded.
     pub async fn drafted(&self, person: &Person) -> Value {
-        let worker = self.worker(Says::words("Chest pain since Monday. Plan: rest."), Codes::one("R07.9", "Chest pain")).await;
+        let worker = self
+            .worker(
+                Says::words("Chest pain since Monday. Plan: rest."),
+                Codes::one("R07.9", "Chest pain"),
+            )
+            .await;
         let (_, encounter) = self.encounter(person).await;
         let accepted = person.upload(&encounter, "key-1", WAV).await;
         assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.body);
@@ -200,7 +274,12 @@ impl Drop for World {
 pub fn master(folder: &Path) -> MasterKeys {
     use std::os::unix::fs::OpenOptionsExt as _;
     let path = folder.join("master.key");
-    let file = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path);
     std::io::Write::write_all(&mut file.expect("a file"), MASTER_KEY.as_bytes()).expect("written");
     MasterKeys::load(&path).expect("the test's key")
 }
@@ -214,7 +293,11 @@ impl RunningWorker {
     /// Asks it to finish, and waits until it has.
     pub async fn stop(mut self) {
         self.lifecycle.soft.cancel();
-        self.task.take().expect("runs").await.expect("a worker does not panic");
+        self.task
+            .take()
+            .expect("runs")
+            .await
+            .expect("a worker does not panic");
     }
 
     /// Ends it as a kill would: nothing is finished, nothing handed back.
@@ -248,14 +331,21 @@ pub struct Answer {
 
 impl Person {
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.base)).header("X-Hysio-Request", "1")
+        self.client
+            .request(method, format!("{}{path}", self.base))
+            .header("X-Hysio-Request", "1")
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
         let text = String::from_utf8_lossy(&response.bytes().await.expect("a body")).into_owned();
-        Answer { status, headers, body: serde_json::from_str(&text).unwrap_or_default(), text }
+        Answer {
+            status,
+            headers,
+            body: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -271,17 +361,30 @@ impl Person {
     }
 
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::PATCH, path).json(body)).await
+        self.send(self.request(Method::PATCH, path).json(body))
+            .await
     }
 
     pub async fn post_with_key(&self, path: &str, key: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::POST, path).header("Idempotency-Key", key).json(body)).await
+        self.send(
+            self.request(Method::POST, path)
+                .header("Idempotency-Key", key)
+                .json(body),
+        )
+        .await
     }
 
     pub async fn upload(&self, encounter: &str, key: &str, audio: &[u8]) -> Answer {
         let file = reqwest::multipart::Part::bytes(audio.to_vec()).file_name("dictation.wav");
-        let form = reqwest::multipart::Form::new().text("encounter_id", encounter.to_owned()).part("file", file);
-        self.send(self.request(Method::POST, "/api/transcription").header("Idempotency-Key", key).multipart(form)).await
+        let form = reqwest::multipart::Form::new()
+            .text("encounter_id", encounter.to_owned())
+            .part("file", file);
+        self.send(
+            self.request(Method::POST, "/api/transcription")
+                .header("Idempotency-Key", key)
+                .multipart(form),
+        )
+        .await
     }
 
     /// The encounter, once it is in that state.
@@ -292,7 +395,11 @@ impl Person {
             if found.body["state"] == state {
                 return found.body;
             }
-            assert!(tokio::time::Instant::now() < deadline, "not {state} in time: {}", found.body);
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "not {state} in time: {}",
+                found.body
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -323,11 +430,19 @@ pub struct Says {
 
 impl Says {
     pub fn words(text: &str) -> Self {
-        Self { text: text.into(), failures: Arc::default(), takes: Duration::ZERO, heard: Arc::default() }
+        Self {
+            text: text.into(),
+            failures: Arc::default(),
+            takes: Duration::ZERO,
+            heard: Arc::default(),
+        }
     }
 
     pub fn failing_first(self, failures: Vec<JobError>) -> Self {
-        Self { failures: Arc::new(Mutex::new(failures)), ..self }
+        Self {
+            failures: Arc::new(Mutex::new(failures)),
+            ..self
+        }
     }
 
     pub fn taking(self, takes: Duration) -> Self {
@@ -337,19 +452,40 @@ impl Says {
 
 #[async_trait]
 impl Transcriber for Says {
-    async fn transcribe(&self, _: Vec<u8>, _: &str, _: Option<Language>, progress: &(dyn Fn(f32) + Send + Sync)) -> Result<Transcript, JobError> {
+    async fn transcribe(
+        &self,
+        _: Vec<u8>,
+        _: &str,
+        _: Option<Language>,
+        progress: &(dyn Fn(f32) + Send + Sync),
+    ) -> Result<Transcript, JobError> {
         *self.heard.lock().expect("not poisoned") += 1;
         progress(0.5);
         tokio::time::sleep(self.takes).await;
         let failure = {
             let mut failures = self.failures.lock().expect("not poisoned");
-            if failures.is_empty() { None } else { Some(failures.remove(0)) }
+            if failures.is_empty() {
+                None
+            } else {
+                Some(failures.remove(0))
+            }
         };
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let segment = Segment { start: 0.0, end: 1.0, text: self.text.clone(), confidence: 0.9, words: vec![] };
-        Ok(Transcript { language: Language::English, duration_seconds: 1.0, segments: vec![segment], model: "stand-in".into() })
+        let segment = Segment {
+            start: 0.0,
+            end: 1.0,
+            text: self.text.clone(),
+            confidence: 0.9,
+            words: vec![],
+        };
+        Ok(Transcript {
+            language: Language::English,
+            duration_seconds: 1.0,
+            segments: vec![segment],
+            model: "stand-in".into(),
+        })
     }
 }
 
@@ -359,7 +495,14 @@ pub struct Codes(Suggestion);
 
 impl Codes {
     pub fn one(code: &str, title: &str) -> Self {
-        Self(Suggestion { system: CodeSystem::Icd10Cm, code: code.into(), title: title.into(), probability: 0.8, billable: true, evidence: vec![] })
+        Self(Suggestion {
+            system: CodeSystem::Icd10Cm,
+            code: code.into(),
+            title: title.into(),
+            probability: 0.8,
+            billable: true,
+            evidence: vec![],
+        })
     }
 }
 
@@ -367,11 +510,18 @@ impl Codes {
 impl Coder for Codes {
     async fn suggest(&self, text: &str, _: &CodeQuery) -> Result<Coding, JobError> {
         let word: String = text.chars().take_while(|c| c.is_alphanumeric()).collect();
-        let evidence = vec![Evidence { start: 0, end: word.chars().count(), text: word.clone(), term: word }];
-        Ok(Coding { suggestions: vec![Suggestion { evidence, ..self.0.clone() }], model: "stand-in-1".into() })
+        let evidence = vec![Evidence {
+            start: 0,
+            end: word.chars().count(),
+            text: word.clone(),
+            term: word,
+        }];
+        Ok(Coding {
+            suggestions: vec![Suggestion {
+                evidence,
+                ..self.0.clone()
+            }],
+            model: "stand-in-1".into(),
+        })
     }
-}
-
-pub fn user_id(me: &Value) -> UserId {
-    me["user"]["id"].as_str().expect("an id").parse().expect("a UUID")
 }
