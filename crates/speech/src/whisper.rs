@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hysio_model::transcript::Language;
 use rten::{NodeId, RunOptions, ThreadPool, Value, ValueOrView};
-use rten_tensor::{NdTensor, NdTensorView, prelude::*};
+use rten_tensor::{NdTensor, NdTensorView, Tensor, prelude::*};
 use serde::Deserialize;
 
 use crate::{
@@ -114,7 +114,7 @@ impl Whisper {
             if is_own(i) {
                 own.push(value);
             } else {
-                chunk.push(value);
+                chunk.push(contiguous(value));
             }
         }
         Ok((logits, Cache { own, chunk }))
@@ -191,6 +191,16 @@ impl Whisper {
             let score = token.and_then(|token| logits.get(token as usize));
             (language, score.copied().unwrap_or(f32::MIN))
         })
+    }
+}
+
+/// In the order of its axes in memory: what is read anew for every token must not be rearranged every time.
+fn contiguous(value: Value) -> Value {
+    match value.as_tensor_view::<f32>() {
+        Some(view) if !view.is_contiguous() => {
+            Tensor::from_data(view.shape(), view.to_vec()).into()
+        }
+        Some(_) | None => value,
     }
 }
 
