@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 /// To be called once a process. `HYSIO_LOG` filters, as `tracing` filters are written.
 pub fn install() {
     let filter = EnvFilter::try_from_env("HYSIO_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn"));
+        .unwrap_or_else(|_| EnvFilter::new("info,refinery_core=warn,symphonia=error,symphonia_core=error,symphonia_bundle_mp3=error"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(stderr);

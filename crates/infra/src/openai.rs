@@ -17,6 +17,7 @@ use reqwest::{
     header::{HeaderValue, RETRY_AFTER},
     multipart::{Form, Part},
 };
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// How to reach a server.
@@ -53,6 +54,7 @@ impl Settings {
 
 /// A server that asks for more patience than this is not waited for within a call.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
 /// A transcript of many hours is a few megabytes; anything beyond is no transcript.
 const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -127,6 +129,12 @@ impl Error {
     }
 }
 
+/// What our own service says of a request that is under way.
+#[derive(serde::Deserialize)]
+struct Progress {
+    progress: f32,
+}
+
 pub struct TranscriptionServer {
     client: Client,
     endpoint: reqwest::Url,
@@ -164,7 +172,31 @@ impl TranscriptionServer {
         audio: Bytes,
         language: Option<Language>,
     ) -> Result<Transcript, Error> {
-        let attempt = || self.attempt(audio.clone(), language);
+        self.transcribe_as(Uuid::new_v4(), audio, language).await
+    }
+
+    /// How far the server is with a request, 0 to 1. None where it does not tell, as only our own does.
+    async fn progress(&self, request: Uuid) -> Option<f32> {
+        let mut url = self.endpoint.clone();
+        url.path_segments_mut().ok()?.push(&request.to_string());
+        let response = self
+            .client
+            .get(url)
+            .timeout(PROGRESS_TIMEOUT)
+            .send()
+            .await
+            .ok()?;
+        let told: Progress = response.error_for_status().ok()?.json().await.ok()?;
+        Some(told.progress)
+    }
+
+    async fn transcribe_as(
+        &self,
+        request: Uuid,
+        audio: Bytes,
+        language: Option<Language>,
+    ) -> Result<Transcript, Error> {
+        let attempt = || self.attempt(request, audio.clone(), language);
         attempt
             .retry(self.backoff())
             .when(|error: &Error| worth_waiting(error))
@@ -188,7 +220,12 @@ impl TranscriptionServer {
             .with_jitter()
     }
 
-    async fn attempt(&self, audio: Bytes, language: Option<Language>) -> Result<Transcript, Error> {
+    async fn attempt(
+        &self,
+        id: Uuid,
+        audio: Bytes,
+        language: Option<Language>,
+    ) -> Result<Transcript, Error> {
         let length = audio.len() as u64;
         // The server looks at the content; a name is required and must say nothing about the patient.
         let file = Part::stream_with_length(audio, length).file_name("audio");
@@ -199,7 +236,11 @@ impl TranscriptionServer {
         if let Some(language) = language {
             form = form.text("language", language.code());
         }
-        let mut request = self.client.post(self.endpoint.clone()).multipart(form);
+        let mut request = self
+            .client
+            .post(self.endpoint.clone())
+            .header("x-request-id", id.to_string())
+            .multipart(form);
         if let Some(authorization) = &self.authorization {
             request = request.header(reqwest::header::AUTHORIZATION, authorization.clone());
         }

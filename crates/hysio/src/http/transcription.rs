@@ -7,6 +7,7 @@
 mod admission;
 mod error;
 mod form;
+mod progress;
 mod reply;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, Multipart, State},
+    http::HeaderMap,
     response::Response,
     routing::{get, post},
 };
@@ -34,6 +36,7 @@ use self::{
     admission::{Admission, Place},
     error::Error,
     form::Form,
+    progress::UnderWay,
 };
 
 /// How the service is set up.
@@ -79,6 +82,7 @@ pub struct Service {
     settings: Settings,
     admission: Admission,
     observer: Observer,
+    under_way: UnderWay,
 }
 
 impl Service {
@@ -89,6 +93,7 @@ impl Service {
             settings,
             admission: Admission::new(settings.model_workers, settings.waiting_places),
             observer,
+            under_way: UnderWay::default(),
         }
     }
 
@@ -102,6 +107,7 @@ impl Service {
 pub fn router(service: Service) -> Router {
     Router::new()
         .route("/v1/audio/transcriptions", post(transcribe))
+        .route("/v1/audio/transcriptions/{request}", get(progress::read))
         .route("/v1/models", get(models))
         .layer(DefaultBodyLimit::max(service.settings.body_bytes_max))
         .with_state(service)
@@ -109,6 +115,7 @@ pub fn router(service: Service) -> Router {
 
 async fn transcribe(
     State(service): State<Service>,
+    headers: HeaderMap,
     multipart: Result<Multipart, axum::extract::multipart::MultipartRejection>,
 ) -> Result<Response, Error> {
     let place = service.admission.enter()?;
@@ -116,13 +123,20 @@ async fn transcribe(
     let upload = tokio::time::timeout(service.settings.upload_time_max, Form::read(multipart));
     let form = upload.await.map_err(|_| Error::UploadTooSlow)??;
     let format = form.format;
-    let (transcription, warnings) = service.hear(form, place).await?;
+    let (transcription, warnings) = service
+        .hear(form, place, service.under_way.enter(&headers))
+        .await?;
     Ok(reply::render(format, &transcription, &warnings))
 }
 
 impl Service {
     /// Waits for a worker and lets it work on the blocking pool. Dropping the future cancels the work.
-    async fn hear(&self, form: Form, place: Place) -> Result<(Transcription, Vec<Warning>), Error> {
+    async fn hear(
+        &self,
+        form: Form,
+        place: Place,
+        request: progress::Request,
+    ) -> Result<(Transcription, Vec<Warning>), Error> {
         let worker = self.admission.worker(place).await;
         let cancelled = CancelOnDrop::default();
         let (engine, limits) = (Arc::clone(&self.engine), self.settings.audio);
@@ -131,7 +145,7 @@ impl Service {
             // Held until the work is really over, not just until nobody waits for it.
             let _worker = worker;
             let started = Instant::now();
-            let (heard, warnings) = hear(&engine, form, limits, &flag)?;
+            let (heard, warnings) = hear(&engine, form, limits, &flag, &request)?;
             observer(Observation {
                 language: heard.transcript.language,
                 audio_seconds: heard.transcript.duration_seconds,
@@ -148,6 +162,7 @@ fn hear(
     form: Form,
     limits: Limits,
     cancelled: &AtomicBool,
+    request: &progress::Request,
 ) -> Result<(Transcription, Vec<Warning>), Error> {
     let audio = audio::decode(form.file, limits)?;
     let options = Options {
@@ -155,7 +170,7 @@ fn hear(
         language: form.language,
     };
     let watch = Watch {
-        progress: &|_| {},
+        progress: &|at| request.tell(at),
         cancelled,
     };
     let transcription = engine.transcribe(&audio, options, &watch)?;

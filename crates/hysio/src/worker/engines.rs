@@ -8,10 +8,7 @@ use hysio_clinical::{
     ports::{CodeQuery, Coder, Coding, Transcriber},
 };
 use hysio_infra::{blobs::Blobs, diagnosecode_client::DiagnosecodeClient, openai, smtp};
-use hysio_model::{
-    Phi,
-    transcript::{Language, Transcript},
-};
+use hysio_model::{Phi, transcript::Language};
 
 use crate::config::Config;
 
@@ -27,7 +24,7 @@ impl Engines {
     /// When an address, a key file or the place of the recordings cannot be used.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
-            transcriber: Box::new(Server(transcription_server(config)?)),
+            transcriber: Box::new(transcription_server(config)?),
             coder: Box::new(Service(code_client(config)?)),
             mailer: mailer(config)?,
             blobs: Blobs::open(config.paths.blobs()).await?,
@@ -77,38 +74,6 @@ fn mailer(config: &Config) -> anyhow::Result<smtp::Mailer> {
         authority_file: None,
         public_url: config.http.public_url.clone(),
     })?)
-}
-
-/// A transcription service, ours or another's.
-struct Server(openai::TranscriptionServer);
-
-#[async_trait]
-impl Transcriber for Server {
-    async fn transcribe(
-        &self,
-        audio: Vec<u8>,
-        _media_type: &str,
-        language: Option<Language>,
-        _progress: &(dyn Fn(f32) + Send + Sync),
-    ) -> Result<Transcript, JobError> {
-        self.0
-            .transcribe(audio.into(), language)
-            .await
-            .map_err(|error| {
-                if error.is_retryable() {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the transcription engine is away"
-                    );
-                    JobError::retry(
-                        "engine-unavailable",
-                        "the transcription engine cannot be reached or is busy",
-                    )
-                } else {
-                    JobError::fail("engine-refused", error.to_string())
-                }
-            })
-    }
 }
 
 /// A diagnosecode service.

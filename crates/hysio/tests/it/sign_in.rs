@@ -83,6 +83,7 @@ async fn an_unknown_address_and_a_wrong_password_are_told_apart_by_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_failures_lock_the_account_and_an_administrator_unlocks_it() {
     let world = World::with(|config| config.session.lock_after = 3).await;
+    let admin = world.sign_in("admin@north").await;
     let visitor = world.visitor();
     for attempt in 1..=3 {
         let answer = visitor
@@ -102,7 +103,6 @@ async fn repeated_failures_lock_the_account_and_an_administrator_unlocks_it() {
             answer.text
         );
     }
-    let admin = world.sign_in("admin@north").await;
     let locked = visitor
         .post(
             "/api/session",
@@ -133,7 +133,15 @@ async fn repeated_failures_lock_the_account_and_an_administrator_unlocks_it() {
         .expect("connected");
     let entries: i64 = owner.query_one("SELECT count(*) FROM audit_entries WHERE action = 'session.open' AND outcome = 'refused'", &[]).await.expect("counted").get(0);
     assert_eq!(entries, 3, "each failed sign-in is in the trail");
-    world.sign_in("anna@north").await;
+    let locked: i64 = owner
+        .query_one(
+            "SELECT count(*) FROM user_for_sign_in('anna@north') WHERE locked_until IS NOT NULL",
+            &[],
+        )
+        .await
+        .expect("counted")
+        .get(0);
+    assert_eq!(locked, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

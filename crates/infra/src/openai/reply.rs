@@ -15,6 +15,8 @@ struct Reply {
     text: Option<String>,
     language: Option<String>,
     duration: Option<Number>,
+    /// Which model it really was, where the server says so, as ours does.
+    model: Option<String>,
     #[serde(default)]
     segments: Option<Vec<ReplySegment>>,
 }
@@ -70,7 +72,7 @@ pub fn transcript(body: &[u8], model: &str, asked: Option<Language>) -> Result<T
         language: said.or(asked).unwrap_or(Language::English),
         duration_seconds: reply.duration.and_then(|it| it.value()).unwrap_or(last),
         segments,
-        model: model.to_owned(),
+        model: reply.model.unwrap_or_else(|| model.to_owned()),
     })
 }
 
