@@ -4,7 +4,8 @@ import { saveChunk, saveRecording } from "./recording_store.js";
 
 const TYPES = ["audio/webm;codecs=opus", "audio/mp4;codecs=mp4a.40.2", "audio/mp4", "audio/ogg;codecs=opus"];
 const CHUNK_MS = 1000;
-const BITS_PER_SECOND = 48_000;
+/** Plenty for speech: at this rate Opus uses its coder made for speech. */
+const BITS_PER_SECOND = 24_000;
 
 export function canRecord() {
   return Boolean(navigator.mediaDevices?.getUserMedia && globalThis.MediaRecorder);

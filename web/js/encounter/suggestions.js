@@ -70,7 +70,8 @@ function card(context, suggestion) {
       focusout: () => context.looked(null, false),
     },
   });
-  const words = [...new Set((evidence ?? []).map(({ text }) => text))];
+  const said = (evidence ?? []).map(({ text }) => text);
+  const words = said.filter((text, at) => said.findIndex((other) => other.toLowerCase() === text.toLowerCase()) === at);
   return fill(
     place,
     h(
