@@ -15,6 +15,7 @@ const TALL = 1240;
 /** What the clinician of this story makes of the suggestions. */
 const ACCEPTED = ["R07.9", "R06.02", "E11.9", "I10"];
 const MISHEARD = ["He has fever", "He denies fever"];
+const PLAN = "Electrocardiogram today, and a blood test. Review in one week. Come back at once if the pain gets worse.";
 
 const people = Object.fromEntries(
   readFileSync(join(work, "data/first-sign-in.txt"), "utf8")
@@ -144,9 +145,7 @@ async function review(page) {
     const text = await part.inputValue();
     if (text.includes(MISHEARD[0])) await part.fill(text.replace(...MISHEARD));
   }
-  const plan = page.getByLabel("Plan", { exact: true });
-  await plan.press("Control+End");
-  await plan.pressSequentially(" Come back at once if the pain gets worse.");
+  await page.getByLabel("Plan", { exact: true }).fill(PLAN);
   await page.waitForSelector(".save-status.saved");
   await shoot(page, "07-decided", TALL);
 }

@@ -11,7 +11,7 @@ import { announce, emptyState, failed } from "../notice.js";
  * `looked(id|null)` the suggestion under the pointer or the focus.
  */
 export function suggestionsPane({ encounter, suggestions, locked, changed, looked }) {
-  const state = { all: [...suggestions].sort((a, b) => a.rank - b.rank), locked };
+  const state = { all: [...suggestions].sort((a, b) => a.manual - b.manual || a.rank - b.rank), locked };
   const list = h("ol", { class: "suggestions", role: "list" });
   const count = h("p", { class: "quiet small", role: "status" });
   const context = {
@@ -77,7 +77,7 @@ function card(context, suggestion) {
     h(
       "div",
       { class: "suggestion-head" },
-      h("span", { class: "rank numeric", "aria-hidden": "true" }, String(rank)),
+      h("span", { class: "rank numeric", "aria-hidden": "true" }, manual ? "+" : String(rank)),
       h("p", { class: "suggestion-name" }, h("strong", { class: "code" }, code), " ", title),
       likelihood(probability, manual),
     ),
