@@ -130,6 +130,7 @@ async function watch(page, shot) {
 
 /** Keys decide on every suggestion; the note is put right where the engine misheard. */
 async function review(page) {
+  await listen(page);
   await page.keyboard.press("j");
   await page.waitForSelector(".suggestion.current");
   await page.waitForSelector(".evidence.lit");
@@ -148,6 +149,13 @@ async function review(page) {
   await page.getByLabel("Plan", { exact: true }).fill(PLAN);
   await page.waitForSelector(".save-status.saved");
   await shoot(page, "07-decided", TALL);
+}
+
+/** The recording plays. */
+async function listen(page) {
+  await page.keyboard.press("p");
+  await page.waitForFunction(() => document.querySelector("audio").currentTime > 0.3);
+  await page.keyboard.press("p");
 }
 
 async function addCode(page, code) {
@@ -179,6 +187,7 @@ async function recordInBrowser(page) {
   await page.waitForFunction((seconds) => Number(document.querySelector(".record-time").textContent.split(":")[1]) >= seconds, seconds("telephone.wav") + 1);
   await page.click("text=Stop and send");
   await page.waitForSelector(".suggestions .suggestion");
+  await listen(page);
   await shoot(page, "12-recorded", TALL);
   await page.click(".brand");
   await page.waitForSelector(".rows");
