@@ -29,14 +29,18 @@ impl Machine {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().expect("a folder");
         // The database's own user must be able to pass.
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).expect("opened");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))
+            .expect("opened");
         let port = || free_port().expect("a port");
         let (app, transcription, diagnosecode) = (port(), port(), port());
         let at = |port: u16| format!("127.0.0.1:{port}");
         let vendor = vendor_dir();
         let environment = [
             ("HYSIO__PATHS__INSTALL", vendor.display().to_string()),
-            ("HYSIO__PATHS__DATA", folder.path().join("data").display().to_string()),
+            (
+                "HYSIO__PATHS__DATA",
+                folder.path().join("data").display().to_string(),
+            ),
             ("HYSIO__HTTP__APP", at(app)),
             ("HYSIO__HTTP__TRANSCRIPTION", at(transcription)),
             ("HYSIO__HTTP__DIAGNOSECODE", at(diagnosecode)),
@@ -45,38 +49,69 @@ impl Machine {
             ("HYSIO__HTTP__RATE_BURST", "1000".into()),
             ("HYSIO__WORKER__LEASE_SECONDS", "5".into()),
         ];
-        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let client = Client::builder().cookie_store(true).timeout(Duration::from_secs(30)).build().expect("a client");
-        Self { folder, environment, app: ([127, 0, 0, 1], app).into(), client }
+        let environment = environment
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let client = Client::builder()
+            .cookie_store(true)
+            .timeout(Duration::from_secs(30))
+            .build()
+            .expect("a client");
+        Self {
+            folder,
+            environment,
+            app: ([127, 0, 0, 1], app).into(),
+            client,
+        }
     }
 
     async fn start(&self) -> Hysio {
-        let mut hysio = Hysio::start(BINARY, self.folder.path(), ["up"], self.environment.clone()).expect("started");
+        let mut hysio = Hysio::start(BINARY, self.folder.path(), ["up"], self.environment.clone())
+            .expect("started");
         hysio.ready(self.app, "/ready", START).await.expect("ready");
         let deadline = Instant::now() + START;
         while !hysio.output().contains("Hysio is running") {
-            assert!(Instant::now() < deadline, "not up in time: {}", hysio.output());
+            assert!(
+                Instant::now() < deadline,
+                "not up in time: {}",
+                hysio.output()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         hysio
     }
 
     fn password(&self, role: &str) -> (String, String) {
-        let text = std::fs::read_to_string(self.folder.path().join("data/first-sign-in.txt")).expect("written at the first start");
-        let line = text.lines().find(|line| line.starts_with(role)).expect("that role");
+        let text = std::fs::read_to_string(self.folder.path().join("data/first-sign-in.txt"))
+            .expect("written at the first start");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(role))
+            .expect("that role");
         let mut parts = line.split('\t').skip(1).map(str::to_owned);
-        (parts.next().expect("an address"), parts.next().expect("a password"))
+        (
+            parts.next().expect("an address"),
+            parts.next().expect("a password"),
+        )
     }
 
     async fn sign_in(&self) {
         let (email, password) = self.password("clinician");
-        let answer = self.request("POST", "/api/session").json(&json!({ "email": email, "password": password })).send().await.expect("an answer");
+        let answer = self
+            .request("POST", "/api/session")
+            .json(&json!({ "email": email, "password": password }))
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(answer.status(), StatusCode::OK);
     }
 
     fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
-        self.client.request(method, format!("http://{}{path}", self.app)).header("X-Hysio-Request", "1")
+        self.client
+            .request(method, format!("http://{}{path}", self.app))
+            .header("X-Hysio-Request", "1")
     }
 
     /// Asks until it is answered well, as a page does: through connections that break and 503s.
@@ -90,7 +125,10 @@ impl Machine {
                 if status.is_success() {
                     return body;
                 }
-                assert!(status.is_server_error() || status == StatusCode::CONFLICT, "{status}: {body}");
+                assert!(
+                    status.is_server_error() || status == StatusCode::CONFLICT,
+                    "{status}: {body}"
+                );
             }
             assert!(Instant::now() < deadline, "not answered in time");
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -100,14 +138,30 @@ impl Machine {
     /// A recording of a new patient, accepted for good.
     async fn accept(&self, number: usize, audio: &[u8]) -> String {
         let patient = json!({ "given_name": format!("Planted{number}"), "family_name": "Secretname", "birth_date": "1960-01-31", "sex": "male" });
-        let patient = self.insist(|| self.request("POST", "/api/patients").header("Idempotency-Key", format!("p{number}")).json(&patient)).await;
+        let patient = self
+            .insist(|| {
+                self.request("POST", "/api/patients")
+                    .header("Idempotency-Key", format!("p{number}"))
+                    .json(&patient)
+            })
+            .await;
         let open = json!({ "patient_id": patient["id"], "language": "en" });
-        let encounter = self.insist(|| self.request("POST", "/api/encounters").header("Idempotency-Key", format!("e{number}")).json(&open)).await;
+        let encounter = self
+            .insist(|| {
+                self.request("POST", "/api/encounters")
+                    .header("Idempotency-Key", format!("e{number}"))
+                    .json(&open)
+            })
+            .await;
         let encounter = encounter["id"].as_str().expect("an id").to_owned();
         self.insist(|| {
             let file = multipart::Part::bytes(audio.to_vec()).file_name("visit.opus");
-            let form = multipart::Form::new().text("encounter_id", encounter.clone()).part("file", file);
-            self.request("POST", "/api/transcription").header("Idempotency-Key", format!("u{number}")).multipart(form)
+            let form = multipart::Form::new()
+                .text("encounter_id", encounter.clone())
+                .part("file", file);
+            self.request("POST", "/api/transcription")
+                .header("Idempotency-Key", format!("u{number}"))
+                .multipart(form)
         })
         .await;
         encounter
@@ -116,36 +170,54 @@ impl Machine {
     async fn wait_for(&self, encounter: &str, state: &str) -> Value {
         let deadline = Instant::now() + WORK;
         loop {
-            let found = self.insist(|| self.request("GET", &format!("/api/encounters/{encounter}"))).await;
+            let found = self
+                .insist(|| self.request("GET", &format!("/api/encounters/{encounter}")))
+                .await;
             if found["state"] == state {
                 return found;
             }
-            assert!(found["state"] != "failed" && Instant::now() < deadline, "not {state}: {found}");
+            assert!(
+                found["state"] != "failed" && Instant::now() < deadline,
+                "not {state}: {found}"
+            );
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
     fn command(&self, arguments: &[&str]) -> std::process::Output {
-        Command::new(BINARY).args(arguments).envs(self.environment.clone()).current_dir(self.folder.path()).output().expect("run")
+        Command::new(BINARY)
+            .args(arguments)
+            .envs(self.environment.clone())
+            .current_dir(self.folder.path())
+            .output()
+            .expect("run")
     }
 }
 
 fn speech() -> Vec<u8> {
-    std::fs::read(repository_dir().join("crates/speech/tests/media/jfk.opus")).expect("the recording")
+    std::fs::read(repository_dir().join("crates/speech/tests/media/jfk.opus"))
+        .expect("the recording")
 }
 
 /// Kills the process of the installation whose command line ends like this.
 fn kill(folder: &Path, what: &str) {
     let mut killed = 0;
     for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
+            continue;
+        };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let folder = folder.display().to_string();
-        let ours = String::from_utf8_lossy(&environment).contains(&folder) || line.contains(&folder);
+        let ours =
+            String::from_utf8_lossy(&environment).contains(&folder) || line.contains(&folder);
         if ours && line.trim_end().ends_with(what) {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).expect("killed");
+            nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(pid),
+                nix::sys::signal::Signal::SIGKILL,
+            )
+            .expect("killed");
             killed += 1;
         }
     }
@@ -160,31 +232,75 @@ async fn real_speech_becomes_a_signed_record_whatever_is_killed_meanwhile() {
     let audio = speech();
     let mut accepted = Vec::new();
     // In each stage of the work something else dies.
-    for (number, victim) in ["hysio worker", "hysio app", "hysio transcription", "hysio diagnosecode", "data/postgres/cluster"].into_iter().enumerate() {
+    for (number, victim) in [
+        "hysio worker",
+        "hysio app",
+        "hysio transcription",
+        "hysio diagnosecode",
+        "data/postgres/cluster",
+    ]
+    .into_iter()
+    .enumerate()
+    {
         accepted.push(machine.accept(number, &audio).await);
         kill(machine.folder.path(), victim);
     }
     for encounter in &accepted {
         let done = machine.wait_for(encounter, "drafted").await;
-        let text = done["record"]["subjective"].as_str().expect("a draft").to_lowercase();
-        assert!(text.contains("ask not what your country can do for you"), "{text}");
+        let text = done["record"]["subjective"]
+            .as_str()
+            .expect("a draft")
+            .to_lowercase();
+        assert!(
+            text.contains("ask not what your country can do for you"),
+            "{text}"
+        );
     }
-    let patients = machine.insist(|| machine.request("GET", "/api/patients")).await;
-    assert_eq!(patients["patients"].as_array().expect("patients").len(), accepted.len(), "nothing is missing, nothing there twice");
+    let patients = machine
+        .insist(|| machine.request("GET", "/api/patients"))
+        .await;
+    assert_eq!(
+        patients["patients"].as_array().expect("patients").len(),
+        accepted.len(),
+        "nothing is missing, nothing there twice"
+    );
 
     let encounter = machine.wait_for(&accepted[0], "drafted").await;
     let record = format!("/api/records/{}", encounter["record"]["id"]);
-    let signed = machine.insist(|| machine.request("POST", &format!("{record}/sign")).json(&json!({ "version": encounter["record"]["version"] }))).await;
+    let signed = machine
+        .insist(|| {
+            machine
+                .request("POST", &format!("{record}/sign"))
+                .json(&json!({ "version": encounter["record"]["version"] }))
+        })
+        .await;
     assert_eq!(signed["state"], "signed");
 
     let proof = machine.command(&["audit", "verify"]);
-    assert!(proof.status.success(), "{}{}", String::from_utf8_lossy(&proof.stdout), String::from_utf8_lossy(&proof.stderr));
-    let ended = hysio.terminate(Duration::from_secs(60)).await.expect("ended in time");
+    assert!(
+        proof.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&proof.stdout),
+        String::from_utf8_lossy(&proof.stderr)
+    );
+    let ended = hysio
+        .terminate(Duration::from_secs(60))
+        .await
+        .expect("ended in time");
     assert!(ended.success(), "{ended}: {}", hysio.output());
     let log = hysio.output();
-    for planted in ["Secretname", "Planted", "country", "1960-01-31", &machine.password("clinician").1] {
+    for planted in [
+        "Secretname",
+        "Planted",
+        "country",
+        "1960-01-31",
+        &machine.password("clinician").1,
+    ] {
         // The password is shown once, to the person who started Hysio, and in no log line.
-        let lines = log.lines().filter(|line| line.starts_with('{') && line.contains(planted)).count();
+        let lines = log
+            .lines()
+            .filter(|line| line.starts_with('{') && line.contains(planted))
+            .count();
         assert_eq!(lines, 0, "{planted:?} is in the log");
     }
 }
@@ -195,26 +311,48 @@ async fn a_second_start_finds_the_data_and_one_without_its_key_is_refused() {
     let mut first = machine.start().await;
     machine.sign_in().await;
     let patient = json!({ "given_name": "Eva", "family_name": "Blijver", "birth_date": "1960-01-31", "sex": "female" });
-    machine.insist(|| machine.request("POST", "/api/patients").json(&patient)).await;
-    assert!(first.interrupt(Duration::from_secs(60)).await.expect("ended").success());
+    machine
+        .insist(|| machine.request("POST", "/api/patients").json(&patient))
+        .await;
+    assert!(
+        first
+            .interrupt(Duration::from_secs(60))
+            .await
+            .expect("ended")
+            .success()
+    );
 
     let mut second = machine.start().await;
     machine.sign_in().await;
-    let found = machine.insist(|| machine.request("GET", "/api/patients?q=blijver")).await;
+    let found = machine
+        .insist(|| machine.request("GET", "/api/patients?q=blijver"))
+        .await;
     assert_eq!(found["patients"][0]["given_name"], "Eva");
     let rival = machine.command(&["up"]);
     assert!(!rival.status.success(), "two at once on one folder");
-    assert!(second.terminate(Duration::from_secs(60)).await.expect("ended").success());
+    assert!(
+        second
+            .terminate(Duration::from_secs(60))
+            .await
+            .expect("ended")
+            .success()
+    );
 
     let key = machine.folder.path().join("data/keys/master.key");
     std::fs::rename(&key, key.with_extension("away")).expect("moved");
     let refused = machine.command(&["up"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("master.key"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("master.key"),
+        "{said}"
+    );
     std::fs::write(&key, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n").expect("written");
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("closed");
     let refused = machine.command(&["up"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && said.contains("master"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("master"),
+        "{said}"
+    );
 }

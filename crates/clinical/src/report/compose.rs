@@ -1,5 +1,7 @@
 //! From an encounter to its report.
 
+use std::collections::HashSet;
+
 use hysio_model::{Phi, transcript::Language};
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -94,13 +96,16 @@ fn accepted_codes(record: &Record, encounter: &records::Encounter) -> Vec<Accept
     record.codes.iter().map(accepted).collect()
 }
 
+/// Each of the words once, however often they were said.
 fn evidence(code: &records::Code, encounter: &records::Encounter) -> Vec<Phi<String>> {
+    let mut said = HashSet::new();
     encounter
         .suggestions
         .iter()
         .map(|suggested| &suggested.suggestion)
         .filter(|suggestion| suggestion.system == code.system && suggestion.code == code.code)
         .flat_map(|suggestion| &suggestion.evidence)
+        .filter(|words| said.insert(words.text.to_lowercase()))
         .map(|words| Phi::new(words.text.clone()))
         .collect()
 }
