@@ -44,8 +44,24 @@ pub enum Event {
     CodingRequested,
 }
 
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AudioAccepted => "another recording",
+            Self::Transcribed => "a transcript",
+            Self::Coded => "its coding",
+            Self::Drafted => "a draft",
+            Self::Signed => "signing",
+            Self::Amended => "amending",
+            Self::Failed => "a failure",
+            Self::TranscriptionRedriven => "putting the transcription back",
+            Self::CodingRequested => "asking for codes again",
+        })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an encounter that is {state} cannot take {event:?}")]
+#[error("the encounter is {state}, and {event} cannot follow that now")]
 pub struct Illegal {
     pub state: State,
     pub event: Event,

@@ -39,7 +39,7 @@ pub async fn run(
             _ = sweep.tick() => match db.sweep_jobs().await {
                 Ok(0) => {}
                 Ok(jobs) => tracing::warn!(jobs, "jobs of workers that stopped answering were taken back"),
-                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "jobs could not be swept"),
+                Err(error) => tracing::warn!(error = crate::telemetry::chain(&error), "jobs could not be swept"),
             },
             _ = tidy.tick() => tidy_up(&db, blobs.as_ref()).await,
         }
@@ -55,7 +55,7 @@ async fn sequence_trail(db: &Database, keys: Option<&SigningKeys>) {
             Ok(entries) => tracing::debug!(entries, "the audit trail was signed"),
             Err(error) => {
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = crate::telemetry::chain(&error),
                     "the audit trail could not be put in order"
                 );
                 return;
@@ -67,7 +67,7 @@ async fn sequence_trail(db: &Database, keys: Option<&SigningKeys>) {
 async fn tidy_up(db: &Database, blobs: Option<&Blobs>) {
     if let Err(error) = db.sweep_sessions().await {
         tracing::warn!(
-            error = &error as &dyn std::error::Error,
+            error = crate::telemetry::chain(&error),
             "sessions could not be tidied up"
         );
     }

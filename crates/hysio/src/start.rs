@@ -46,6 +46,7 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
 ) -> anyhow::Result<()> {
     let config = argument.load()?;
     telemetry::install();
+    follow_supervisor()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -61,6 +62,38 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
     // Blocking work that is still going on is of no use any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// The process id of the supervisor, for the services that `hysio up` starts.
+pub const SUPERVISOR: &str = "HYSIO_SUPERVISOR";
+
+/// A supervised service ends with its supervisor, even one that was killed: nothing is left that holds its ports.
+fn follow_supervisor() -> anyhow::Result<()> {
+    let Ok(supervisor) = figment::Figment::from(figment::providers::Env::raw().only(&[SUPERVISOR]))
+        .extract_inner::<i32>("hysio_supervisor")
+    else {
+        return Ok(());
+    };
+    nix::sys::prctl::set_pdeathsig(Some(nix::sys::signal::Signal::SIGTERM))?;
+    // It may have ended before the line above.
+    anyhow::ensure!(
+        nix::unistd::getppid().as_raw() == supervisor,
+        "the supervisor has ended"
+    );
+    Ok(())
+}
+
+/// Refuses an address that somebody else listens on.
+pub fn must_be_free(address: SocketAddr) -> anyhow::Result<()> {
+    std::net::TcpListener::bind(address)
+        .map(drop)
+        .with_context(|| busy(address))
+}
+
+fn busy(address: SocketAddr) -> String {
+    format!(
+        "{address} cannot be listened on: is something else running there? Choose another under `http` in the configuration"
+    )
 }
 
 /// Connects with the services' role, and proves that schema and master key are the right ones.
@@ -147,7 +180,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
-        .with_context(|| format!("{address} cannot be listened on: is something else running there? Choose another under `http` in the configuration"))?;
+        .with_context(|| busy(address))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let soft = lifecycle.soft.clone();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();

@@ -4,6 +4,16 @@ use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::EnvFilter;
 
+/// An error with all that caused it, on one line. Errors of ours hold no patient data.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
 /// To be called once a process. `HYSIO_LOG` filters, as `tracing` filters are written.
 pub fn install() {
     let filter = EnvFilter::try_from_env("HYSIO_LOG")

@@ -86,7 +86,7 @@ impl Worker {
             Ok(jobs) => jobs,
             Err(error) => {
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = crate::telemetry::chain(&error),
                     "no jobs could be taken"
                 );
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -107,7 +107,7 @@ impl Worker {
             () = self.keep_lease(&job, &progress) => "lost",
             () = give_up.cancelled() => {
                 if let Err(error) = self.db.hand_back(&job).await {
-                    tracing::warn!(job.id = %job.id, error = &error as &dyn std::error::Error, "a job could not be handed back; its lease will expire");
+                    tracing::warn!(job.id = %job.id, error = crate::telemetry::chain(&error), "a job could not be handed back; its lease will expire");
                 }
                 "lost"
             }
@@ -122,7 +122,7 @@ impl Worker {
             Ok(()) => return "done",
             Err(Failed::Store(postgres::Error::LeaseLost)) => return "lost",
             Err(Failed::Store(error)) => {
-                tracing::warn!(job.id = %job.id, error = &error as &dyn std::error::Error, "a result could not be stored");
+                tracing::warn!(job.id = %job.id, error = crate::telemetry::chain(&error), "a result could not be stored");
                 stored_error(&error)
             }
             Err(Failed::Job(error)) => {

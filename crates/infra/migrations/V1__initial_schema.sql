@@ -264,6 +264,16 @@ CREATE TRIGGER audit_entries_are_final BEFORE UPDATE ON audit_entries
     FOR EACH ROW WHEN (OLD.leaf_index IS NOT NULL) EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
+-- A checkpoint covers entries that are there: one that runs ahead would stop the trail.
+CREATE FUNCTION refuse_checkpoint_ahead() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.size IS DISTINCT FROM (SELECT coalesce(max(leaf_index) + 1, 0) FROM audit_entries) THEN
+        RAISE EXCEPTION 'a checkpoint covers exactly the entries that have a place' USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER audit_checkpoints_are_not_ahead BEFORE INSERT ON audit_checkpoints
+    FOR EACH ROW EXECUTE FUNCTION refuse_checkpoint_ahead();
 CREATE TRIGGER audit_checkpoints_are_final BEFORE UPDATE OR DELETE ON audit_checkpoints
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER record_versions_are_final BEFORE UPDATE OR DELETE ON patient_record_versions

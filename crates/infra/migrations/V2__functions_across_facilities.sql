@@ -43,18 +43,15 @@ CREATE FUNCTION lease_jobs(queues text[], wanted integer, owner text, lease_seco
     RETURNING j.id, j.facility_id, j.queue::text, j.encounter_id, j.subject, j.attempt, j.max_attempts, j.lease_token, j.requested_by
     $$;
 
--- Takes back what was leased by somebody who stopped answering; what has used up its attempts is dead.
-CREATE FUNCTION sweep_expired_leases() RETURNS TABLE (id uuid, facility_id integer, state text)
+-- Jobs whose workers stopped answering. They are taken back one by one, each with its encounter and its audit entry.
+CREATE FUNCTION expired_leases(wanted integer) RETURNS TABLE (id uuid, facility_id integer)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    AS $$ SELECT id, facility_id FROM jobs WHERE state = 'leased' AND lease_expires_at < now() ORDER BY lease_expires_at LIMIT wanted $$;
+
+-- Forgets keys that nobody can still be retrying with.
+CREATE FUNCTION forget_idempotency_keys() RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp
-    AS $$
-    UPDATE jobs j SET
-        state = CASE WHEN j.attempt >= j.max_attempts THEN 'dead' ELSE 'ready' END::job_state,
-        finished_at = CASE WHEN j.attempt >= j.max_attempts THEN now() END,
-        last_error = 'lease-expired', lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL, run_at = now(), updated_at = now()
-    FROM (SELECT e.id FROM jobs e WHERE e.state = 'leased' AND e.lease_expires_at < now() LIMIT 1000 FOR UPDATE SKIP LOCKED) expired
-    WHERE j.id = expired.id
-    RETURNING j.id, j.facility_id, j.state::text
-    $$;
+    AS $$ WITH gone AS (DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days' RETURNING 1) SELECT count(*) FROM gone $$;
 
 CREATE FUNCTION queue_depths() RETURNS TABLE (queue text, state text, jobs bigint, oldest_seconds double precision)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp

@@ -32,6 +32,13 @@ impl Command {
 async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> {
     let mut config = Config::clone(&role.config);
     say("starting …");
+    for address in [
+        config.http.app,
+        config.http.transcription,
+        config.http.diagnosecode,
+    ] {
+        start::must_be_free(address)?;
+    }
     first::prepare(&config)?;
     let mut postgres = start_database(&mut config).await?;
     let welcome = first::found(&config).await?;

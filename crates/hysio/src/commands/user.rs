@@ -14,6 +14,7 @@ use hysio_model::{Role, Specialty, id::FacilityId, transcript::Language};
 use zeroize::Zeroizing;
 
 use crate::{
+    config::Config,
     http::hash_password,
     start::{ConfigArgument, owner_config},
 };
@@ -30,6 +31,11 @@ pub struct Command {
 enum Action {
     /// Add a user. The password is read from standard input.
     Add(Add),
+    /// Set a new password, read from standard input. The user's sessions end.
+    Password {
+        #[arg(long)]
+        email: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -54,20 +60,45 @@ struct Add {
 impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         let config = self.config.load()?;
-        let Action::Add(add) = self.action;
+        match self.action {
+            Action::Add(add) => add.run(&config),
+            Action::Password { email } => set_password(&config, email.trim()),
+        }
+    }
+}
+
+fn set_password(config: &Config, email: &str) -> anyhow::Result<()> {
+    let password_hash = read_password()?;
+    super::block_on(async {
+        let mut client = migrate::connect(&owner_config(config)?).await?;
+        let found = accounts::set_password(&mut client, email, &password_hash).await?;
+        anyhow::ensure!(found, "nobody signs in with {email}");
+        println!("{email} has a new password, and has to sign in again");
+        Ok(())
+    })
+}
+
+/// The hash of the password on standard input.
+fn read_password() -> anyhow::Result<String> {
+    let mut password = Zeroizing::new(String::new());
+    std::io::stdin()
+        .take(4_096)
+        .read_to_string(&mut password)
+        .context("the password cannot be read from standard input")?;
+    hash_password(password.trim_end_matches(['\r', '\n']))
+}
+
+impl Add {
+    fn run(self, config: &Config) -> anyhow::Result<()> {
+        let add = self;
         let needs_facility = [Role::Clinician, Role::FacilityAdmin].contains(&add.role);
         anyhow::ensure!(
             needs_facility == add.facility.is_some(),
             "a clinician or facility_admin needs --facility, an operator or auditor has none"
         );
-        let mut password = Zeroizing::new(String::new());
-        std::io::stdin()
-            .take(4_096)
-            .read_to_string(&mut password)
-            .context("the password cannot be read from standard input")?;
-        let password_hash = hash_password(password.trim_end_matches(['\r', '\n']))?;
+        let password_hash = read_password()?;
         super::block_on(async {
-            let client = migrate::connect(&owner_config(&config)?).await?;
+            let client = migrate::connect(&owner_config(config)?).await?;
             let user = NewUser {
                 facility: add.facility.map(FacilityId),
                 email: add.email.trim().to_owned(),

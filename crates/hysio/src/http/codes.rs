@@ -43,7 +43,7 @@ pub async fn search(
 pub(super) fn coder_problem(error: Error) -> Problem {
     if error.is_transient() {
         tracing::warn!(
-            error = &error as &dyn std::error::Error,
+            error = crate::telemetry::chain(&error),
             "the diagnosecode service is away"
         );
         Problem::unavailable("the catalogue of codes is away for a moment")

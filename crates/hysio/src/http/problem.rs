@@ -161,7 +161,7 @@ impl From<postgres::Error> for Problem {
             | postgres::Error::Migration(_)
             | postgres::Error::Settings(_)
             | postgres::Error::Query(_)) => {
-                tracing::error!(error = other as &dyn std::error::Error, "a request failed");
+                tracing::error!(error = crate::telemetry::chain(other), "a request failed");
                 Self::internal()
             }
         }
@@ -181,7 +181,7 @@ impl From<blobs::Error> for Problem {
             | blobs::Error::Store { .. }
             | blobs::Error::Directory { .. } => {
                 tracing::error!(
-                    error = &error as &dyn std::error::Error,
+                    error = crate::telemetry::chain(&error),
                     "a recording cannot be read or written"
                 );
                 Self::internal()

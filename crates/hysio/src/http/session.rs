@@ -70,7 +70,13 @@ pub async fn sign_in(
     refuse_forgery(&parts)?;
     app.allow_sign_in(&app.client(address, &parts.headers))
         .await?;
-    let candidate = app.db.sign_in_candidate(request.email.trim()).await?;
+    let email = request.email.trim();
+    // The database takes no NUL, and no address has one.
+    let candidate = if email.chars().any(char::is_control) {
+        None
+    } else {
+        app.db.sign_in_candidate(email).await?
+    };
     refuse_locked(candidate.as_ref())?;
     let hash = candidate
         .as_ref()

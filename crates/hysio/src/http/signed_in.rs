@@ -1,7 +1,9 @@
 //! Who is asking. The session's token is in a cookie that scripts cannot read; the database knows its hash alone.
 
+use std::net::SocketAddr;
+
 use axum::{
-    extract::{FromRef, FromRequestParts},
+    extract::{ConnectInfo, FromRef, FromRequestParts},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -61,12 +63,18 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let app = App::from_ref(state);
         refuse_forgery(parts)?;
-        let token = TokenHash::from_headers(&parts.headers).ok_or_else(Problem::signed_out)?;
-        let session = app
-            .db
-            .session(&token.0, app.idle_timeout())
-            .await?
-            .ok_or_else(Problem::signed_out)?;
+        let token = TokenHash::from_headers(&parts.headers);
+        let session = match &token {
+            Some(token) => app.db.session(&token.0, app.idle_timeout()).await?,
+            None => None,
+        };
+        let (Some(token), Some(session)) = (token, session) else {
+            // Those who have not signed in are counted by their address.
+            if let Some(ConnectInfo(address)) = parts.extensions.get::<ConnectInfo<SocketAddr>>() {
+                app.allow(&app.client(*address, &parts.headers)).await?;
+            }
+            return Err(Problem::signed_out());
+        };
         app.allow(&session.user.to_string()).await?;
         Ok(Self { session, token })
     }

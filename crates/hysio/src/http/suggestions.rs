@@ -120,6 +120,9 @@ pub async fn again(
     Path(encounter): Path<EncounterId>,
 ) -> Result<(StatusCode, Json<JobStarted>)> {
     let tx = clinician.tx(&app.db).await?;
+    encounters::get(&tx, encounter)
+        .await?
+        .ok_or_else(|| Problem::not_found("encounter"))?;
     if encounters::transcript_of(&tx, encounter).await?.is_none() {
         return Err(Problem::conflict(
             "not-now",

@@ -2,7 +2,10 @@
 //! whole and stored for good.
 
 use axum::{
-    extract::{Multipart, State, multipart::Field},
+    extract::{
+        Multipart, State,
+        multipart::{Field, MultipartRejection},
+    },
     http::StatusCode,
 };
 use bytes::Bytes;
@@ -69,9 +72,16 @@ pub async fn accept(
     State(app): State<App>,
     clinician: Clinician,
     key: Key,
-    mut form: Multipart,
+    form: std::result::Result<Multipart, MultipartRejection>,
 ) -> Result<(StatusCode, Json<Accepted>)> {
     let key = key.required()?;
+    let mut form = form.map_err(|_| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "not-multipart",
+            "send multipart/form-data with encounter_id and file",
+        )
+    })?;
     let encounter = encounter_id(&mut form).await?;
     // Asked before the upload is read, so that nobody sends an hour of audio in vain.
     let tx = clinician.tx(&app.db).await?;
@@ -286,6 +296,8 @@ async fn commit(
         &stored.digest,
     ];
     let tx = clinician.tx(&app.db).await?;
+    // Held before asking, so that of two at once the second finds what the first has made.
+    encounters::lock(&tx, encounter).await?;
     if let Some(made) = key.earlier(&tx, clinician.user, &content).await? {
         return earlier(&tx, encounter, &made).await;
     }

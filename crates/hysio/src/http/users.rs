@@ -116,13 +116,16 @@ pub async fn create(
         return Err(Problem::invalid("a facility has clinicians and administrators: operators and auditors are added by `hysio user add`").with("field", "role".into()));
     }
     let email = add.email.trim().to_owned();
-    if !(3..=254).contains(&email.len()) || !email.contains('@') {
+    if !(3..=254).contains(&email.len())
+        || !email.contains('@')
+        || email.chars().any(char::is_control)
+    {
         return Err(
             Problem::invalid("email: must be an e-mail address").with("field", "email".into())
         );
     }
     let name = add.name.trim().to_owned();
-    if name.is_empty() || name.len() > 200 {
+    if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
         return Err(
             Problem::invalid("name: must have 1 to 200 characters").with("field", "name".into())
         );

@@ -6,9 +6,9 @@ use hysio_model::{
     id::{FacilityId, UserId},
     transcript::Language,
 };
-use tokio_postgres::Client;
+use tokio_postgres::{Client, GenericClient};
 
-use super::{Result, keys};
+use super::{Result, audit, keys, stages};
 use crate::cipher::MasterKeys;
 
 /// A person to be added. The password is hashed already.
@@ -38,6 +38,7 @@ pub async fn add_facility(
         .get(0),
     );
     keys::add_data_key(master, &tx, id).await?;
+    note(&tx, "facility.create", ("facility", id.to_string())).await?;
     tx.commit().await?;
     Ok(Facility {
         id,
@@ -78,7 +79,41 @@ pub async fn add_user(client: &Client, user: &NewUser) -> Result<UserId> {
             ],
         )
         .await?;
+    note(client, "user.create", ("user", id.to_string())).await?;
     Ok(id)
+}
+
+/// Writes the entry of what the schema's owner did.
+async fn note(client: &impl GenericClient, action: &str, resource: (&str, String)) -> Result<()> {
+    let events = [stages::audit(
+        None,
+        "owner",
+        action,
+        resource,
+        serde_json::json!({}),
+    )];
+    client
+        .execute(
+            audit::INSERT,
+            &audit::Columns::from(events.as_slice()).params(),
+        )
+        .await?;
+    Ok(())
+}
+
+/// A new password for the user with that address, whose sessions end with it. False when there is none.
+pub async fn set_password(client: &mut Client, email: &str, password_hash: &str) -> Result<bool> {
+    let tx = client.transaction().await?;
+    let sql = "UPDATE users SET password_hash = $2, failed_sign_ins = 0, locked_until = NULL WHERE lower(email) = lower($1) RETURNING id";
+    let Some(row) = tx.query_opt(sql, &[&email, &password_hash]).await? else {
+        return Ok(false);
+    };
+    let id = UserId(row.get(0));
+    tx.execute("DELETE FROM sessions WHERE user_id = $1", &[&id.0])
+        .await?;
+    note(&tx, "user.password", ("user", id.to_string())).await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 pub async fn any_user(client: &Client) -> Result<bool> {

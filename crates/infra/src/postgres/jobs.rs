@@ -156,6 +156,20 @@ pub(super) async fn give_back(
     }
 }
 
+/// Takes back a job whose lease has expired: ready again, or dead after its last attempt. None when it has not expired.
+pub(super) async fn expire(tx: &Tx, id: JobId) -> Result<Option<Job>> {
+    let sql = format!(
+        "UPDATE jobs SET state = CASE WHEN attempt >= max_attempts THEN 'dead' ELSE 'ready' END::job_state,
+            finished_at = CASE WHEN attempt >= max_attempts THEN now() END, last_error = 'lease-expired', lease_token = NULL,
+            lease_owner = NULL, lease_expires_at = NULL, run_at = now(), updated_at = now()
+         WHERE id = $1 AND state = 'leased' AND lease_expires_at < now() RETURNING {COLUMNS}"
+    );
+    tx.query_opt(&sql, &[&id.0])
+        .await?
+        .map(|row| from_row(&row))
+        .transpose()
+}
+
 /// What worker processes do with the queues, whatever facility a job is of.
 impl Database {
     /// Leases up to `wanted` jobs for `seconds`.

@@ -105,10 +105,14 @@ impl Database {
         }))
     }
 
-    /// Deletes sessions that are over, and Idempotency-Keys nobody can still be retrying.
-    pub async fn sweep_sessions(&self) -> Result<u64> {
+    /// Deletes sessions that are over, and Idempotency-Keys nobody can still be retrying with.
+    pub async fn sweep_sessions(&self) -> Result<()> {
         let client = self.client().await?;
-        Ok(client.execute("DELETE FROM sessions WHERE expires_at < now() OR last_seen_at < now() - interval '1 day'", &[]).await?)
+        client.execute("DELETE FROM sessions WHERE expires_at < now() OR last_seen_at < now() - interval '1 day'", &[]).await?;
+        client
+            .execute("SELECT forget_idempotency_keys()", &[])
+            .await?;
+        Ok(())
     }
 }
 

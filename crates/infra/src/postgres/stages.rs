@@ -25,6 +25,9 @@ use super::{
     records, suggestions,
 };
 
+/// Expired jobs that one sweep takes back; the next follows in seconds.
+const SWEPT_AT_ONCE: i32 = 500;
+
 /// An audit entry of something that was done now and succeeded.
 #[must_use]
 pub fn audit(
@@ -274,47 +277,56 @@ impl Database {
         commit(tx, job, event).await
     }
 
-    /// Takes back the jobs of workers that have died. Returns how many there were.
+    /// Takes back the jobs of workers that have died: each with its encounter and its entry in one transaction. Returns
+    /// how many there were.
     pub async fn sweep_jobs(&self) -> Result<usize> {
         let expired = self
             .client()
             .await?
             .query(
-                "SELECT id, facility_id, state FROM sweep_expired_leases()",
-                &[],
+                "SELECT id, facility_id FROM expired_leases($1)",
+                &[&SWEPT_AT_ONCE],
             )
             .await?;
+        let mut taken = 0;
         for row in &expired {
-            let (id, facility, state) = (
-                JobId(row.get(0)),
-                FacilityId(row.get(1)),
-                row.get::<_, &str>(2),
+            taken += usize::from(
+                self.take_back(JobId(row.get(0)), FacilityId(row.get(1)))
+                    .await?,
             );
-            let tx = self.tx(facility).await?;
-            if let (Some(job), "dead") = (jobs::get(&tx, id).await?, state) {
-                let failure = Failure {
-                    code: "worker-lost".to_owned(),
-                    message: "every worker that took this on stopped before it was done".to_owned(),
-                };
-                fail_encounter(&tx, job.encounter, job.queue, &failure).await?;
-            }
-            let mut event = audit(
-                Some(facility),
-                "worker",
-                "job.lease_expired",
-                ("job", id.to_string()),
-                json!({ "state": state }),
-            );
-            event.outcome = Outcome::Failure;
-            tx.commit(&[event]).await?;
         }
-        if !expired.is_empty() {
+        if taken > 0 {
             self.client()
                 .await?
                 .batch_execute("NOTIFY hysio_jobs")
                 .await?;
         }
-        Ok(expired.len())
+        Ok(taken)
+    }
+
+    /// False when the worker has come back, or another instance was faster.
+    async fn take_back(&self, id: JobId, facility: FacilityId) -> Result<bool> {
+        let tx = self.tx(facility).await?;
+        let Some(job) = jobs::expire(&tx, id).await? else {
+            return Ok(false);
+        };
+        if job.state == "dead" {
+            let failure = Failure {
+                code: "worker-lost".to_owned(),
+                message: "every worker that took this on stopped before it was done".to_owned(),
+            };
+            fail_encounter(&tx, job.encounter, job.queue, &failure).await?;
+        }
+        let mut event = audit(
+            Some(facility),
+            "worker",
+            "job.lease_expired",
+            ("job", id.to_string()),
+            json!({ "state": job.state }),
+        );
+        event.outcome = Outcome::Failure;
+        tx.commit(&[event]).await?;
+        Ok(true)
     }
 }
 

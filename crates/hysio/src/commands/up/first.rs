@@ -156,7 +156,7 @@ fn write_private(
         .open(path)?;
     writeln!(
         file,
-        "# The first people of this installation. Change these passwords, then delete this file."
+        "# The first people of this installation. Change these passwords (./hysio user password --email …), then delete this file."
     )?;
     for (role, email, password) in people {
         writeln!(file, "{role}\t{email}\t{password}")?;

@@ -12,7 +12,7 @@ use hysio_infra::process::{Process, Program};
 use hysio_model::ServiceName;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::{config::Config, start::SUPERVISOR};
 
 /// Loading the speech model is the longest.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -66,6 +66,7 @@ fn program(name: ServiceName, config: &Config, file: Option<&Path>) -> Program {
     if let Some(file) = file {
         arguments.extend(["--config".into(), file.into()]);
     }
+    let supervisor = (SUPERVISOR.to_owned(), std::process::id().to_string().into());
     let url = config
         .database
         .url
@@ -75,7 +76,7 @@ fn program(name: ServiceName, config: &Config, file: Option<&Path>) -> Program {
     Program {
         name: name.as_str(),
         arguments,
-        environment: url.into_iter().collect(),
+        environment: url.into_iter().chain([supervisor]).collect(),
         without: vec!["HYSIO__DATABASE__OWNER_URL"],
     }
 }
