@@ -31,6 +31,8 @@ const UPLOADS: usize = 4;
 /// Transcription, diagnosis codes, mail.
 const JOBS_OF_A_RECORDING: usize = 3;
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Two minutes; what takes longer is counted as that.
+const LONGEST_MICROS: u64 = 120_000_000;
 /// Nothing moves for this long: something is broken.
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
@@ -187,8 +189,8 @@ async fn waits(practice: &Practice, per_second: f64, seconds: u64) -> anyhow::Re
         .query("SELECT job, state, at FROM moments", &[])
         .await?;
     let mut waits = Waits {
-        to_lease: Histogram::new(3)?,
-        to_commit: Histogram::new(3)?,
+        to_lease: Histogram::new_with_bounds(1, LONGEST_MICROS, 3)?,
+        to_commit: Histogram::new_with_bounds(1, LONGEST_MICROS, 3)?,
     };
     for row in rows {
         let (job, state, at): (Uuid, String, Timestamp) = (row.get(0), row.get(1), row.get(2));

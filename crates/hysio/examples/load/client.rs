@@ -82,10 +82,10 @@ impl Browser {
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<Answer> {
-        let connection = match &mut self.connection {
-            Some(connection) if !connection.is_closed() => connection,
-            missing => missing.insert(connect(self.address).await?),
-        };
+        if self.connection.as_ref().is_none_or(SendRequest::is_closed) {
+            self.connection = Some(connect(self.address).await?);
+        }
+        let connection = self.connection.as_mut().expect("connected above");
         connection.ready().await?;
         let response = connection.send_request(request).await?;
         let status = response.status();

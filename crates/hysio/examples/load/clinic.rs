@@ -33,7 +33,6 @@ use crate::client::Browser;
 
 const CLINICIANS_OF_A_FACILITY: usize = 50;
 const PATIENTS_OF_A_CLINICIAN: usize = 5;
-const CODES_OF_A_RECORD: usize = 3;
 /// Clinicians whose patients are written at once.
 const WRITERS: usize = 4;
 const SESSION: Duration = Duration::from_secs(12 * 3_600);
@@ -128,6 +127,7 @@ fn user(facility: FacilityId, number: usize) -> NewUser {
 async fn sign_in(db: &Database, facility: FacilityId, user: UserId) -> anyhow::Result<String> {
     let mut token = [0_u8; 32];
     aws_lc_rs::rand::fill(&mut token).context("no random numbers can be had")?;
+    let hash: [u8; 32] = Sha256::digest(token).into();
     let session = sessions::Session {
         user,
         facility: Some(facility),
@@ -135,7 +135,7 @@ async fn sign_in(db: &Database, facility: FacilityId, user: UserId) -> anyhow::R
         expires_at: Timestamp::now() + SESSION,
     };
     let tx = db.platform_tx().await?;
-    sessions::open(&tx, &Sha256::digest(token), &session).await?;
+    sessions::open(&tx, &hash, &session).await?;
     tx.commit(&[]).await?;
     Ok(format!("hysio_session={}", URL_SAFE_NO_PAD.encode(token)))
 }
@@ -166,7 +166,7 @@ async fn draft(tx: &Tx, user: UserId) -> anyhow::Result<RecordId> {
         code_system: CodeSystem::Icd10Cm,
     };
     let encounter = encounters::insert(tx, new).await?;
-    for (code, title) in CODES.into_iter().take(CODES_OF_A_RECORD) {
+    for (code, title) in CODES {
         let suggestion = Suggestion {
             system: CodeSystem::Icd10Cm,
             code: code.into(),

@@ -137,7 +137,9 @@ fn machine() -> anyhow::Result<f64> {
         .filter_map(|n| n.parse().ok())
         .collect();
     // user nice system idle iowait irq softirq steal
-    let busy = [0, 1, 2, 5, 6].into_iter().filter_map(|at| ticks.get(at));
+    let busy = [0_usize, 1, 2, 5, 6]
+        .into_iter()
+        .filter_map(|at| ticks.get(at));
     Ok(busy.sum::<f64>() / TICKS_PER_SECOND)
 }
 

@@ -11,7 +11,7 @@ use crate::{
 
 pub fn table(outcomes: &[Outcome]) -> String {
     let mut table = Table::new();
-    table.load_preset(ASCII_MARKDOWN).set_header([
+    table.load_style(ASCII_MARKDOWN).set_header([
         "load",
         "request",
         "per second",
@@ -40,7 +40,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
         ));
     }
     let mut used = Table::new();
-    used.load_preset(ASCII_MARKDOWN).set_header([
+    used.load_style(ASCII_MARKDOWN).set_header([
         "load",
         "app, cores",
         "PostgreSQL, cores",
