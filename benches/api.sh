@@ -34,6 +34,7 @@ main() {
 }
 
 start() {
+    : >"$work/up.log"
     HYSIO__PATHS__INSTALL=${HYSIO_VENDOR:-$root/vendor} \
         HYSIO__PATHS__DATA=$work/data \
         HYSIO__HTTP__APP=$1 \
