@@ -1,0 +1,103 @@
+//! What came back, and how long it took.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use hdrhistogram::Histogram;
+
+/// Two minutes; what takes longer is counted as that.
+const LONGEST_MICROS: u64 = 120_000_000;
+
+/// What a clinician asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    ReadRecord,
+    ListPatients,
+    SaveNote,
+}
+
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::ReadRecord, Self::ListPatients, Self::SaveNote];
+
+    /// 60 % read a record, 25 % list patients, 15 % save a note.
+    pub fn any() -> Self {
+        match fastrand::u8(..100) {
+            0..60 => Self::ReadRecord,
+            60..85 => Self::ListPatients,
+            _ => Self::SaveNote,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadRecord => "read record",
+            Self::ListPatients => "list patients",
+            Self::SaveNote => "save note",
+        }
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Ending {
+    Done,
+    /// Somebody else had saved: the newer version is taken over, as a page would.
+    Stale,
+    Status(u16),
+    Timeout,
+    Disconnected,
+}
+
+pub struct Tally {
+    latencies: [Histogram<u64>; 3],
+    errors: BTreeMap<String, u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let empty =
+            || Histogram::new_with_bounds(1, LONGEST_MICROS, 3).expect("three digits are allowed");
+        Self {
+            latencies: [empty(), empty(), empty()],
+            errors: BTreeMap::new(),
+        }
+    }
+}
+
+impl Tally {
+    pub fn record(&mut self, kind: Kind, latency: Duration, ending: Ending) {
+        let error = match ending {
+            Ending::Done => {
+                let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+                self.latencies[kind as usize].saturating_record(micros);
+                return;
+            }
+            Ending::Stale => "409 stale version".into(),
+            Ending::Status(status) => status.to_string(),
+            Ending::Timeout => "timeout".into(),
+            Ending::Disconnected => "disconnected".into(),
+        };
+        *self.errors.entry(error).or_default() += 1;
+    }
+
+    /// Requests that were due and never sent, as those before them took too long.
+    pub fn unsent(&mut self, requests: u64) {
+        if requests > 0 {
+            *self.errors.entry("never sent".into()).or_default() += requests;
+        }
+    }
+
+    pub fn of(&self, kind: Kind) -> &Histogram<u64> {
+        &self.latencies[kind as usize]
+    }
+
+    pub fn all(&self) -> Histogram<u64> {
+        let mut all = self.latencies[0].clone();
+        all += &self.latencies[1];
+        all += &self.latencies[2];
+        all
+    }
+
+    pub fn errors(&self) -> &BTreeMap<String, u64> {
+        &self.errors
+    }
+}
