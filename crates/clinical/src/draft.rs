@@ -2,8 +2,9 @@
 //!
 //! Two signs are used. A heading that the clinician speaks ("Objective:", "Plan is") opens a section that lasts until the
 //! next heading. Without headings, a sentence goes where its first cue sends it ("on examination" → objective,
-//! "we will" → plan), and what has no cue is the patient's story. No word is added, changed or left out, so a draft can
-//! be wrong about the place of a sentence but never about what was said.
+//! "we will" → plan), and what has no cue is the patient's story. No word is added, changed or left out but the headings,
+//! and what follows one begins with a capital; so a draft can be wrong about the place of a sentence but never about what
+//! was said.
 
 use hysio_model::transcript::Transcript;
 
@@ -79,7 +80,7 @@ pub fn note(transcript: &Transcript) -> Note {
         for sentence in sentences {
             let (section, rest) = heading(sentence).unwrap_or((current, sentence));
             current = section;
-            push(&mut note, section, rest);
+            push(&mut note, section, &capitalised(rest));
         }
     } else {
         for sentence in sentences {
@@ -117,6 +118,13 @@ fn heading(sentence: &str) -> Option<(Section, &str)> {
         let rest = &sentence[word.len()..];
         let marked = rest.starts_with([':', '.', ',', '-']) || rest.is_empty();
         marked.then(|| (*section, rest.trim_start_matches([':', '.', ',', '-', ' '])))
+    })
+}
+
+fn capitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
     })
 }
 
@@ -172,9 +180,9 @@ mod tests {
         let note = drafted(
             "Subjective: knee pain. It started Monday. Objective. Swelling. Plan, rest. Ice too.",
         );
-        assert_eq!(note.subjective, "knee pain. It started Monday.");
+        assert_eq!(note.subjective, "Knee pain. It started Monday.");
         assert_eq!(note.objective, "Swelling.");
-        assert_eq!(note.plan, "rest. Ice too.");
+        assert_eq!(note.plan, "Rest. Ice too.");
         assert_eq!(note.assessment, "");
     }
 

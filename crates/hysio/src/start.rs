@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use axum::Router;
 use clap::Args;
+use figment::{Figment, providers::Env};
 use hysio_infra::{
     audit::SigningKeys,
     cipher::MasterKeys,
@@ -67,11 +68,21 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
 /// The process id of the supervisor, for the services that `hysio up` starts.
 pub const SUPERVISOR: &str = "HYSIO_SUPERVISOR";
 
+/// Whether `hysio up` started this process.
+#[must_use]
+pub fn is_supervised() -> bool {
+    supervisor().is_some()
+}
+
+fn supervisor() -> Option<i32> {
+    Figment::from(Env::raw().only(&[SUPERVISOR]))
+        .extract_inner(&SUPERVISOR.to_lowercase())
+        .ok()
+}
+
 /// A supervised service ends with its supervisor, even one that was killed: nothing is left that holds its ports.
 fn follow_supervisor() -> anyhow::Result<()> {
-    let Ok(supervisor) = figment::Figment::from(figment::providers::Env::raw().only(&[SUPERVISOR]))
-        .extract_inner::<i32>("hysio_supervisor")
-    else {
+    let Some(supervisor) = supervisor() else {
         return Ok(());
     };
     nix::sys::prctl::set_pdeathsig(Some(nix::sys::signal::Signal::SIGTERM))?;

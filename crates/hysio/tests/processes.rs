@@ -225,6 +225,7 @@ fn kill(folder: &Path, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story, told in its order")]
 async fn real_speech_becomes_a_signed_record_whatever_is_killed_meanwhile() {
     let machine = Machine::new();
     let mut hysio = machine.start().await;
@@ -303,6 +304,31 @@ async fn real_speech_becomes_a_signed_record_whatever_is_killed_meanwhile() {
             .count();
         assert_eq!(lines, 0, "{planted:?} is in the log");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_killed_supervisor_nothing_is_left_and_the_next_start_goes_on() {
+    let machine = Machine::new();
+    let mut first = machine.start().await;
+    machine.sign_in().await;
+    let encounter = machine.accept(0, &speech()).await;
+    first.kill().await.expect("killed");
+    let mut second = machine.start().await;
+    machine.sign_in().await;
+    machine.wait_for(&encounter, "drafted").await;
+    let taken = machine.command(&["up"]);
+    let said = String::from_utf8_lossy(&taken.stderr).into_owned();
+    assert!(
+        !taken.status.success() && said.contains("cannot be listened on"),
+        "{said}"
+    );
+    assert!(
+        second
+            .terminate(Duration::from_secs(60))
+            .await
+            .expect("ended")
+            .success()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,18 @@ pub struct Program {
     pub without: Vec<&'static str>,
 }
 
+/// Lets others go first, so that long computing does not slow down who waits for an answer.
+///
+/// # Errors
+/// When the operating system refuses.
+pub fn yield_to_others() -> io::Result<()> {
+    rustix::process::nice(NICER)?;
+    Ok(())
+}
+
+/// Enough for a request to be answered as if the engine stood still, and little loss to the engine on an idle machine.
+const NICER: i32 = 10;
+
 /// A running child. It is killed when dropped.
 #[derive(Debug)]
 pub struct Process {

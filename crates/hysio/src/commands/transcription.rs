@@ -31,6 +31,10 @@ async fn serve(role: Role) -> anyhow::Result<()> {
         lifecycle,
         metrics,
     } = role;
+    if start::is_supervised() {
+        // On a machine of its own it needs no manners.
+        hysio_infra::process::yield_to_others()?;
+    }
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let workers = match config.transcription.model_workers {
         0 => (cores / 2).max(1),

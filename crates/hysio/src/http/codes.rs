@@ -36,14 +36,14 @@ pub async fn search(
         .codes
         .search(&wanted.q, limit)
         .await
-        .map_err(coder_problem)?;
+        .map_err(|error| coder_problem(&error))?;
     Ok(Json(Codes { codes }))
 }
 
-pub(super) fn coder_problem(error: Error) -> Problem {
+pub(super) fn coder_problem(error: &Error) -> Problem {
     if error.is_transient() {
         tracing::warn!(
-            error = crate::telemetry::chain(&error),
+            error = crate::telemetry::chain(error),
             "the diagnosecode service is away"
         );
         Problem::unavailable("the catalogue of codes is away for a moment")

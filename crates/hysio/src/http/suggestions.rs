@@ -72,7 +72,7 @@ pub async fn add(
         .codes
         .entry(request.system, request.code.trim())
         .await
-        .map_err(super::codes::coder_problem)?;
+        .map_err(|error| super::codes::coder_problem(&error))?;
     let entry = entry.ok_or_else(|| {
         Problem::invalid(format!(
             "the code is not in {}: search for it",

@@ -129,6 +129,7 @@ async fn encounter_id(form: &mut Multipart) -> Result<EncounterId> {
         .map_err(|_| Problem::not_found("encounter"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn broken(error: axum::extract::multipart::MultipartError) -> Problem {
     let status = error.status();
     if status == StatusCode::PAYLOAD_TOO_LARGE {

@@ -69,9 +69,9 @@ fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     for entry in std::fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            files.extend(walk(&path))
+            files.extend(walk(&path));
         } else {
-            files.push(path)
+            files.push(path);
         }
     }
     files
@@ -141,8 +141,7 @@ async fn a_wrong_or_missing_master_key_is_told_at_start() {
     let cause = format!("{refused:?}");
     assert!(cause.contains("keys"), "{cause}");
     let missing = MasterKeys::load(&folder.path().join("missing.key"))
-        .err()
-        .expect("refused")
+        .expect_err("refused")
         .to_string();
     assert!(missing.contains("missing.key"), "{missing}");
 }

@@ -72,6 +72,7 @@ impl World {
     }
 
     /// `adjust` changes the configuration.
+    #[expect(clippy::too_many_lines, reason = "puts everything together, once")]
     pub async fn with(adjust: impl FnOnce(&mut Config)) -> Self {
         let database = TestDatabase::new(|config| async move {
             let folder = tempfile::tempdir()?;
@@ -102,26 +103,7 @@ impl World {
             .await
             .expect("a facility")
             .id;
-        let hash = hysio::http::hash_password(PASSWORD).expect("hashed");
-        for (email, role, at) in [
-            ("anna@north", Role::Clinician, Some(facility)),
-            ("ben@north", Role::Clinician, Some(facility)),
-            ("admin@north", Role::FacilityAdmin, Some(facility)),
-            ("sara@south", Role::Clinician, Some(other_facility)),
-            ("operator", Role::Operator, None),
-            ("auditor", Role::Auditor, None),
-        ] {
-            let user = NewUser {
-                facility: at,
-                email: email.into(),
-                name: format!("Name of {email}"),
-                password_hash: hash.clone(),
-                role,
-                specialty: (role == Role::Clinician).then_some(Specialty::Cardiology),
-                language: Language::English,
-            };
-            accounts::add_user(&owner, &user).await.expect("a user");
-        }
+        add_people(&owner, facility, other_facility).await;
 
         let app_config = database.config(Login::Application);
         let client = migrate::connect(&app_config).await.expect("the app's role");
@@ -201,6 +183,7 @@ impl World {
     }
 
     /// A worker with these engines, until the returned token is cancelled.
+    #[expect(clippy::unused_async, reason = "it is joined with other futures")]
     pub async fn worker(
         &self,
         transcriber: impl Transcriber + 'static,
@@ -268,6 +251,30 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
         self.db.close();
+    }
+}
+
+/// One of each role at the first facility, and a clinician at the other.
+async fn add_people(owner: &tokio_postgres::Client, facility: FacilityId, other: FacilityId) {
+    let hash = hysio::http::hash_password(PASSWORD).expect("hashed");
+    for (email, role, at) in [
+        ("anna@north", Role::Clinician, Some(facility)),
+        ("ben@north", Role::Clinician, Some(facility)),
+        ("admin@north", Role::FacilityAdmin, Some(facility)),
+        ("sara@south", Role::Clinician, Some(other)),
+        ("operator", Role::Operator, None),
+        ("auditor", Role::Auditor, None),
+    ] {
+        let user = NewUser {
+            facility: at,
+            email: email.into(),
+            name: format!("Name of {email}"),
+            password_hash: hash.clone(),
+            role,
+            specialty: (role == Role::Clinician).then_some(Specialty::Cardiology),
+            language: Language::English,
+        };
+        accounts::add_user(owner, &user).await.expect("a user");
     }
 }
 
