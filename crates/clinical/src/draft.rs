@@ -78,9 +78,13 @@ pub fn note(transcript: &Transcript) -> Note {
     if sentences.iter().any(|sentence| heading(sentence).is_some()) {
         let mut current = Section::Subjective;
         for sentence in sentences {
-            let (section, rest) = heading(sentence).unwrap_or((current, sentence));
-            current = section;
-            push(&mut note, section, &capitalised(rest));
+            match heading(sentence) {
+                Some((section, rest)) => {
+                    current = section;
+                    push(&mut note, section, &capitalised(rest));
+                }
+                None => push(&mut note, current, sentence),
+            }
         }
     } else {
         for sentence in sentences {
@@ -223,7 +227,7 @@ mod tests {
                 .filter(|word| word.len() > 1)
             {
                 assert!(
-                    all.contains(word) || heading(word).is_some(),
+                    all.to_lowercase().contains(&word.to_lowercase()) || heading(word).is_some(),
                     "{word:?} of {text:?} is missing"
                 );
             }
