@@ -17,6 +17,8 @@ use crate::{config::Config, lifecycle::Lifecycle, metrics::Metrics, telemetry};
 
 /// How long a role waits at its start for a database that is not there yet.
 const WAIT_FOR_DATABASE: Duration = Duration::from_secs(30);
+/// How long an address may stay in use when Hysio starts.
+const WAIT_FOR_ADDRESS: Duration = Duration::from_secs(5);
 /// How long requests may take to finish when the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -94,11 +96,22 @@ fn follow_supervisor() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses an address that somebody else listens on.
-pub fn must_be_free(address: SocketAddr) -> anyhow::Result<()> {
-    std::net::TcpListener::bind(address)
-        .map(drop)
-        .with_context(|| busy(address))
+/// Refuses an address that somebody else listens on. Services whose supervisor was killed give theirs up once they have
+/// noticed, so this waits a moment before it says no.
+pub async fn must_become_free(address: SocketAddr) -> anyhow::Result<()> {
+    let deadline = tokio::time::Instant::now() + WAIT_FOR_ADDRESS;
+    loop {
+        match std::net::TcpListener::bind(address) {
+            Ok(_) => return Ok(()),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::AddrInUse
+                    && tokio::time::Instant::now() < deadline =>
+            {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => return Err(error).with_context(|| busy(address)),
+        }
+    }
 }
 
 fn busy(address: SocketAddr) -> String {

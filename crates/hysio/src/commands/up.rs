@@ -37,7 +37,7 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
         config.http.transcription,
         config.http.diagnosecode,
     ] {
-        start::must_be_free(address)?;
+        start::must_become_free(address).await?;
     }
     first::prepare(&config)?;
     let mut postgres = start_database(&mut config).await?;
