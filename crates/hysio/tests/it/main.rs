@@ -6,6 +6,7 @@ mod audit;
 mod encryption;
 mod isolation;
 mod jobs;
+mod killed;
 mod openapi;
 mod records;
 mod sign_in;
