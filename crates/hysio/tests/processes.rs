@@ -137,6 +137,13 @@ impl Machine {
 
     /// A recording of a new patient, accepted for good.
     async fn accept(&self, number: usize, audio: &[u8]) -> String {
+        let encounter = self.open(number).await;
+        self.insist(|| self.upload(number, &encounter, audio)).await;
+        encounter
+    }
+
+    /// An encounter of a new patient.
+    async fn open(&self, number: usize) -> String {
         let patient = json!({ "given_name": format!("Planted{number}"), "family_name": "Secretname", "birth_date": "1960-01-31", "sex": "male" });
         let patient = self
             .insist(|| {
@@ -153,18 +160,17 @@ impl Machine {
                     .json(&open)
             })
             .await;
-        let encounter = encounter["id"].as_str().expect("an id").to_owned();
-        self.insist(|| {
-            let file = multipart::Part::bytes(audio.to_vec()).file_name("visit.opus");
-            let form = multipart::Form::new()
-                .text("encounter_id", encounter.clone())
-                .part("file", file);
-            self.request("POST", "/api/transcription")
-                .header("Idempotency-Key", format!("u{number}"))
-                .multipart(form)
-        })
-        .await;
-        encounter
+        encounter["id"].as_str().expect("an id").to_owned()
+    }
+
+    fn upload(&self, number: usize, encounter: &str, audio: &[u8]) -> reqwest::RequestBuilder {
+        let file = multipart::Part::bytes(audio.to_vec()).file_name("visit.opus");
+        let form = multipart::Form::new()
+            .text("encounter_id", encounter.to_owned())
+            .part("file", file);
+        self.request("POST", "/api/transcription")
+            .header("Idempotency-Key", format!("u{number}"))
+            .multipart(form)
     }
 
     async fn wait_for(&self, encounter: &str, state: &str) -> Value {
@@ -381,4 +387,79 @@ async fn a_second_start_finds_the_data_and_one_without_its_key_is_refused() {
         !refused.status.success() && said.contains("master"),
         "{said}"
     );
+}
+
+/// A small disk of its own for the installation, gone with this value.
+struct SmallDisk(std::path::PathBuf);
+
+impl SmallDisk {
+    /// `None` where this user may not mount.
+    fn mount(at: std::path::PathBuf) -> Option<Self> {
+        std::fs::create_dir_all(&at).expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=400m,mode=755", "tmpfs"])
+            .arg(&at)
+            .output();
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(at))
+    }
+
+    fn filler(&self) -> std::path::PathBuf {
+        self.0.join("filler")
+    }
+
+    /// Writes until nothing more fits.
+    fn fill(&self) {
+        use std::io::Write as _;
+        let mut file = std::fs::File::create(self.filler()).expect("a file");
+        for chunk in [&[7_u8; 1 << 16][..], &[7_u8; 512]] {
+            while file.write_all(chunk).is_ok() {}
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+/// Needs the right to mount; elsewhere it says that it was passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_turns_recordings_away_and_with_room_again_all_goes_on() {
+    let machine = Machine::new();
+    let Some(disk) = SmallDisk::mount(machine.folder.path().join("data")) else {
+        eprintln!("passed over: this user may not mount a small file system");
+        return;
+    };
+    let mut hysio = machine.start().await;
+    machine.sign_in().await;
+    let audio = speech();
+    let before = machine.accept(0, &audio).await;
+    machine.wait_for(&before, "drafted").await;
+    let waiting = machine.open(1).await;
+
+    disk.fill();
+    let refused = machine
+        .upload(1, &waiting, &audio)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(refused.status(), StatusCode::INSUFFICIENT_STORAGE);
+    let problem: Value = refused.json().await.expect("a problem");
+    assert!(problem["detail"].is_string(), "{problem}");
+    std::fs::remove_file(disk.filler()).expect("room");
+
+    machine.insist(|| machine.upload(1, &waiting, &audio)).await;
+    machine.wait_for(&waiting, "drafted").await;
+    machine.wait_for(&before, "drafted").await;
+    let proof = machine.command(&["audit", "verify"]);
+    assert!(
+        proof.status.success(),
+        "{}",
+        String::from_utf8_lossy(&proof.stderr)
+    );
+    let ended = hysio.terminate(Duration::from_secs(60)).await;
+    assert!(ended.expect("ended").success(), "{}", hysio.output());
 }
