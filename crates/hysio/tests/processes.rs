@@ -463,3 +463,25 @@ async fn a_full_disk_turns_recordings_away_and_with_room_again_all_goes_on() {
     let ended = hysio.terminate(Duration::from_secs(60)).await;
     assert!(ended.expect("ended").success(), "{}", hysio.output());
 }
+
+#[test]
+fn what_was_installed_is_enough_to_measure_transcription() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("jfk.opus"), speech()).expect("written");
+    let said = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country.";
+    std::fs::write(folder.path().join("jfk.txt"), said).expect("written");
+    let measured = Command::new(BINARY)
+        .args(["evaluate", "transcription", "--json", "--model", "base"])
+        .arg("--models")
+        .arg(vendor_dir().join("speech"))
+        .arg(folder.path())
+        .output()
+        .expect("run");
+    assert!(
+        measured.status.success(),
+        "{}",
+        String::from_utf8_lossy(&measured.stderr)
+    );
+    let report: Value = serde_json::from_slice(&measured.stdout).expect("JSON");
+    assert!(report.to_string().contains("jfk"), "{report}");
+}
