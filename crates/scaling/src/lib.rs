@@ -1,4 +1,10 @@
-//! Pure decisions about capacity: no async, no clock, no I/O. So far the names of what is measured, which the exporter,
-//! the rules and the policies share.
+//! Pure decisions about capacity: metrics, policies and a time in, a plan out. No async, no clock, no I/O.
 
 pub mod metrics;
+pub mod proposal;
+pub mod resource;
+pub mod snapshot;
+
+pub use proposal::{Evidence, PolicyKind, PolicyName, Proposal, Wants};
+pub use resource::Resource;
+pub use snapshot::{Pod, Reading, Signal, Snapshot, Workload};
