@@ -20,6 +20,7 @@ pub mod stabilize;
 pub use behavior::{Behavior, Limit, Rules};
 pub use memory::Memory;
 pub use policy::Policy;
+pub(crate) use policy::{decide, milli, words};
 
 
 pub use reconcile::{Outcome, reconcile};

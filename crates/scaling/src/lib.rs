@@ -2,6 +2,7 @@
 
 pub mod conformance;
 pub mod hpa;
+pub mod keda;
 pub mod manifest;
 pub mod metrics;
 pub mod proposal;

@@ -1,6 +1,6 @@
 //! A HorizontalPodAutoscaler that makes proposals from snapshots.
 
-mod words;
+pub(crate) mod words;
 
 use jiff::Timestamp;
 
