@@ -178,12 +178,10 @@ fn canonical(value: &Value) -> Value {
             .filter(|(key, _)| *key != "time_s")
             .map(|(key, value)| (key.clone(), canonical(value)))
             .collect(),
-        Value::Number(number) if number.as_i64().is_none() => {
-            number.as_f64().filter(|float| float.fract() == 0.0).map_or_else(
-                || value.clone(),
-                |float| Value::from(float as i64),
-            )
-        }
+        Value::Number(number) if number.as_i64().is_none() => number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0)
+            .map_or_else(|| value.clone(), |float| Value::from(float as i64)),
         other => other.clone(),
     }
 }

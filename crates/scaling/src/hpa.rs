@@ -22,7 +22,6 @@ pub use memory::Memory;
 pub use policy::Policy;
 pub(crate) use policy::{decide, milli, words};
 
-
 pub use reconcile::{Outcome, reconcile};
 
 /// Milliseconds since the Unix epoch.

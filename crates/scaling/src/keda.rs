@@ -30,9 +30,7 @@ impl Counts {
     /// The minimum of the HorizontalPodAutoscaler, which never goes to zero.
     #[must_use]
     pub fn hpa_min(self) -> i32 {
-        self.min
-            .filter(|min| *min > 0)
-            .unwrap_or(HPA_MIN_REPLICAS)
+        self.min.filter(|min| *min > 0).unwrap_or(HPA_MIN_REPLICAS)
     }
 
     #[must_use]

@@ -88,10 +88,7 @@ impl Reader<'_> {
                 .collect();
             self.refuse(
                 line(name),
-                format!(
-                    "scaleTargetRef names the unknown workload {:?}",
-                    name.value
-                ),
+                format!("scaleTargetRef names the unknown workload {:?}", name.value),
                 format!("use one of {}", known.join(", ")),
             )
         })

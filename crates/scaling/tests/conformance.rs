@@ -43,12 +43,15 @@ fn a_falsified_vector_fails_and_says_what_came_out_instead() {
 
 #[test]
 fn an_expectation_that_nothing_produces_and_an_error_that_nobody_expected_are_failures() {
-    let inputs = r#""function": "hpa_bounds", "min_replica_count": null, "max_replica_count": null"#;
-    let unknown_key = format!(r#"{{"vectors": [{{"name": "a", {inputs}, "expect": {{"hpa_middle": 3}}}}]}}"#);
+    let inputs =
+        r#""function": "hpa_bounds", "min_replica_count": null, "max_replica_count": null"#;
+    let unknown_key =
+        format!(r#"{{"vectors": [{{"name": "a", {inputs}, "expect": {{"hpa_middle": 3}}}}]}}"#);
     assert_eq!(conformance::run(&unknown_key).unwrap().passed(), 0);
     let error = r#"{"vectors": [{"name": "b", "function": "redis_metadata", "metadata": {}, "expect": {"tls": false}}]}"#;
     assert_eq!(conformance::run(error).unwrap().passed(), 0);
-    let no_error = format!(r#"{{"vectors": [{{"name": "c", {inputs}, "expect": {{"error": true}}}}]}}"#);
+    let no_error =
+        format!(r#"{{"vectors": [{{"name": "c", {inputs}, "expect": {{"error": true}}}}]}}"#);
     assert_eq!(conformance::run(&no_error).unwrap().passed(), 0);
 }
 

@@ -236,7 +236,10 @@ fn group_pods(calculation: &Calculation, settings: &Settings) -> Given {
             .collect()
     };
     Ok(Map::from_iter([
-        ("ready_count".to_owned(), json!(names(Standing::Ready).len())),
+        (
+            "ready_count".to_owned(),
+            json!(names(Standing::Ready).len()),
+        ),
         ("unready".to_owned(), json!(names(Standing::Unready))),
         ("missing".to_owned(), json!(names(Standing::Missing))),
         ("ignored".to_owned(), json!(names(Standing::Ignored))),

@@ -27,8 +27,9 @@ pub fn call(function: &str, arguments: &Value) -> Option<Result<Given, CannotRun
                 ("target_type", json!("AverageValue")),
             ])
         }),
-        "bounds" => inputs(arguments)
-            .map(|one: CountsInput| one.counts().check().map(|()| Map::new())),
+        "bounds" => {
+            inputs(arguments).map(|one: CountsInput| one.counts().check().map(|()| Map::new()))
+        }
         "hpa_bounds" => inputs(arguments).map(|one: CountsInput| {
             let counts = one.counts();
             given([
@@ -152,10 +153,16 @@ fn scale_loop(input: &ScaleLoop) -> Given {
         Activity::Paused => "Unknown",
     };
     given([
-        ("replicas", json!(step.replicas.unwrap_or(input.current_replicas))),
+        (
+            "replicas",
+            json!(step.replicas.unwrap_or(input.current_replicas)),
+        ),
         ("scale_written", json!(step.replicas.is_some())),
         ("active_condition", json!(active)),
-        ("paused_condition", json!(step.condition == Activity::Paused)),
+        (
+            "paused_condition",
+            json!(step.condition == Activity::Paused),
+        ),
     ])
 }
 
@@ -213,14 +220,19 @@ fn fall_back(input: &FallbackInput) -> Result<Given, CannotRun> {
             .is_none()
             .then_some(input.ready_replicas),
     };
-    Ok(match fallback.instead(failures, input.current_replicas, target) {
-        Instead::Error => failed(failures),
-        Instead::Nil => given([("metric_value", json!(-1)), ("failures_after", json!(failures))]),
-        Instead::Value(milli) => given([
-            ("metric_value", json!(milli as f64 / 1000.0)),
-            ("failures_after", json!(failures)),
-        ]),
-    })
+    Ok(
+        match fallback.instead(failures, input.current_replicas, target) {
+            Instead::Error => failed(failures),
+            Instead::Nil => given([
+                ("metric_value", json!(-1)),
+                ("failures_after", json!(failures)),
+            ]),
+            Instead::Value(milli) => given([
+                ("metric_value", json!(milli as f64 / 1000.0)),
+                ("failures_after", json!(failures)),
+            ]),
+        },
+    )
 }
 
 #[derive(Deserialize)]

@@ -86,7 +86,11 @@ impl Pod {
     pub fn requests(&self) -> PodRequests {
         PodRequests {
             name: self.name.clone(),
-            containers: self.containers.iter().map(PodContainer::container).collect(),
+            containers: self
+                .containers
+                .iter()
+                .map(PodContainer::container)
+                .collect(),
             init_containers: self
                 .init_containers
                 .iter()

@@ -250,12 +250,7 @@ pub fn scale_down_limit(current: i32, events: &ScaleEvents, rules: &Rules, now: 
     }
 }
 
-fn at_start_of_period(
-    current: i32,
-    period_seconds: i32,
-    events: &ScaleEvents,
-    now: Millis,
-) -> i32 {
+fn at_start_of_period(current: i32, period_seconds: i32, events: &ScaleEvents, now: Millis) -> i32 {
     current
         .wrapping_sub(change_in_period(period_seconds, &events.up, now))
         .wrapping_add(change_in_period(period_seconds, &events.down, now))

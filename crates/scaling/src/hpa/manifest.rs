@@ -152,7 +152,8 @@ impl RawHpa {
             ));
         }
         let resource = reader.workload(&target.name)?;
-        let burstable = self.metadata.annotations.get(BURSTABLE).map(String::as_str) == Some("true");
+        let burstable =
+            self.metadata.annotations.get(BURSTABLE).map(String::as_str) == Some("true");
         let mut metrics = Vec::with_capacity(spec.metrics.len());
         for metric in &spec.metrics {
             metrics.push(metric.value.metric(reader, burstable)?);
@@ -192,11 +193,7 @@ fn default_metric() -> Metric {
 }
 
 impl RawSpec {
-    fn bounds(
-        &self,
-        reader: Reader<'_>,
-        metrics: &[Metric],
-    ) -> Result<(i32, i32), ManifestError> {
+    fn bounds(&self, reader: Reader<'_>, metrics: &[Metric]) -> Result<(i32, i32), ManifestError> {
         let max = self.max_replicas.value;
         if max < 1 {
             return Err(reader.refuse(
@@ -255,7 +252,11 @@ impl RawMetric {
                 })
             }
             "ContainerResource" => {
-                let raw = self.of(self.container_resource.as_ref(), reader, "containerResource")?;
+                let raw = self.of(
+                    self.container_resource.as_ref(),
+                    reader,
+                    "containerResource",
+                )?;
                 let name = resource_name(&raw.name, reader)?;
                 let target = raw.target.of_resource(reader, burstable)?;
                 let container = raw.container.clone();
@@ -431,7 +432,10 @@ impl RawTarget {
             ("averageValue", self.average_value.is_some()),
             ("value", self.value.is_some()),
         ];
-        match given.iter().find(|(name, is_there)| *is_there && *name != key) {
+        match given
+            .iter()
+            .find(|(name, is_there)| *is_there && *name != key)
+        {
             None => Ok(()),
             Some((surplus, _)) => Err(reader.refuse(
                 line(&self.kind),

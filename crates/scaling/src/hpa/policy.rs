@@ -59,8 +59,14 @@ impl Policy {
             .iter()
             .map(|metric| read(metric, workload, snapshot, &self.settings))
             .collect();
-        let (outcome, next) =
-            decide(&self.spec, &self.settings, memory, workload, snapshot.at, &readings);
+        let (outcome, next) = decide(
+            &self.spec,
+            &self.settings,
+            memory,
+            workload,
+            snapshot.at,
+            &readings,
+        );
         let mut proposal = self.proposal(wants(&outcome));
         proposal.evidence = words::evidence(&self.spec, &outcome, &readings);
         proposal.limits = words::limits(&self.spec, &self.settings, workload.desired, &outcome);

@@ -16,7 +16,9 @@ pub fn parse_milli(text: &str) -> Result<i64, String> {
     let (number, suffix) = digits.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.len() + fraction.len() == 0 || fraction.contains('.') {
-        return Err(format!("{text:?} is no quantity such as 500m, 50, 2Gi or 1e3"));
+        return Err(format!(
+            "{text:?} is no quantity such as 500m, 50, 2Gi or 1e3"
+        ));
     }
     let scale = Scale::of(suffix).ok_or_else(|| {
         format!("{text:?} has an unknown suffix {suffix:?}: use n, u, m, k, M, G, T, P, E, Ki … Ei or an exponent")
@@ -64,7 +66,12 @@ impl Scale {
             "Ei" => Self::Binary(6),
             exponent => {
                 let digits = exponent.strip_prefix(['e', 'E'])?;
-                Self::Decimal(digits.parse().ok().filter(|power: &i32| power.abs() <= 30)?)
+                Self::Decimal(
+                    digits
+                        .parse()
+                        .ok()
+                        .filter(|power: &i32| power.abs() <= 30)?,
+                )
             }
         })
     }
@@ -118,7 +125,9 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for text in ["", "m", ".", "1.2.3", "5x", "1ki", "1e", "1e99", "1 Gi", "--1", "0x10", "12E"] {
+        for text in [
+            "", "m", ".", "1.2.3", "5x", "1ki", "1e", "1e99", "1 Gi", "--1", "0x10", "12E",
+        ] {
             assert!(parse_milli(text).is_err(), "{text:?}");
         }
     }

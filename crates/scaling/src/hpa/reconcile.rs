@@ -97,10 +97,7 @@ impl ConditionKind {
 
 /// Decides. `recommendations` is `None` for a controller that has just started: it takes the current count for its first.
 #[must_use]
-pub fn reconcile(
-    input: &Input<'_>,
-    recommendations: &mut Option<Vec<Recommendation>>,
-) -> Outcome {
+pub fn reconcile(input: &Input<'_>, recommendations: &mut Option<Vec<Recommendation>>) -> Outcome {
     let Input { spec, current, .. } = *input;
     let recommendations = recommendations.get_or_insert_with(|| {
         vec![Recommendation {
@@ -200,7 +197,10 @@ fn want_of_metric(
                 (None, Some(target)) if is_resource => {
                     by_utilization(input.current, target, tolerances, &census, requests)
                 }
-                _ => Err("neither an average utilization target nor an average value target was set".to_owned()),
+                _ => Err(
+                    "neither an average utilization target nor an average value target was set"
+                        .to_owned(),
+                ),
             }
         }
         Reading::Total { values } => {
@@ -289,11 +289,7 @@ fn first_invalid(
     })
 }
 
-fn stabilize(
-    input: &Input<'_>,
-    recommendations: &mut Vec<Recommendation>,
-    wanted: i32,
-) -> i32 {
+fn stabilize(input: &Input<'_>, recommendations: &mut Vec<Recommendation>, wanted: i32) -> i32 {
     let settings = input.settings;
     match &input.spec.behavior {
         None => stabilize::without_behavior(

@@ -170,8 +170,24 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_refused() {
         for text in [
-            "", "a +", "(a", "a b", "a $ b", "max(", "unknown(a)", "# + 1", "a ? b", "[a", "gone + 1",
-            "a > 1", "c + 1", "7 % 0", "a % 2", "[a][3]", "max()", "a and b ? 1 : 2",
+            "",
+            "a +",
+            "(a",
+            "a b",
+            "a $ b",
+            "max(",
+            "unknown(a)",
+            "# + 1",
+            "a ? b",
+            "[a",
+            "gone + 1",
+            "a > 1",
+            "c + 1",
+            "7 % 0",
+            "a % 2",
+            "[a][3]",
+            "max()",
+            "a and b ? 1 : 2",
         ] {
             assert!(milli(text).is_err(), "{text:?} gives {:?}", milli(text));
         }

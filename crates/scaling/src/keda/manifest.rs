@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::Spanned;
 
-use self::modifiers::RawModifiers;
 pub use self::modifiers::Modifiers;
+use self::modifiers::RawModifiers;
 use super::{
     Counts,
     activation::{Annotations, DEFAULT_COOLDOWN_SECONDS},
@@ -167,12 +167,7 @@ impl RawObject {
                 0,
                 reader,
             )?,
-            initial_cooldown_seconds: seconds(
-                spec.initial_cooldown_period.as_ref(),
-                0,
-                0,
-                reader,
-            )?,
+            initial_cooldown_seconds: seconds(spec.initial_cooldown_period.as_ref(), 0, 0, reader)?,
             fallback,
             behavior,
             modifiers,
@@ -329,11 +324,7 @@ impl RawTrigger {
             env: &nothing,
         })
         .map_err(|why| {
-            reader.refuse(
-                line(&self.metadata),
-                why,
-                "correct the trigger's metadata",
-            )
+            reader.refuse(line(&self.metadata), why, "correct the trigger's metadata")
         })?;
         if list.list_length < 1 || list.activation_list_length < 0 {
             return Err(reader.refuse(
@@ -357,7 +348,13 @@ impl RawTrigger {
 fn is_redis_key(key: &str) -> bool {
     matches!(
         key.trim_end_matches("FromEnv"),
-        "listName" | "listLength" | "activationListLength" | "databaseIndex" | "enableTLS" | "unsafeSsl" | "username"
+        "listName"
+            | "listLength"
+            | "activationListLength"
+            | "databaseIndex"
+            | "enableTLS"
+            | "unsafeSsl"
+            | "username"
             | "password"
     ) || is_address_key(key)
 }
@@ -406,19 +403,33 @@ fn seconds(
 
 /// A switch that isn't written as a boolean is on, as KEDA has it for `paused`.
 fn annotations(metadata: &Metadata, reader: Reader<'_>) -> Result<Annotations, ManifestError> {
-    let of = |name: &str| metadata.annotations.get(&format!("autoscaling.keda.sh/{name}"));
+    let of = |name: &str| {
+        metadata
+            .annotations
+            .get(&format!("autoscaling.keda.sh/{name}"))
+    };
     let is_on = |name: &str| {
-        of(name).is_some_and(|value| !matches!(value.as_str(), "false" | "False" | "FALSE" | "f" | "F" | "0"))
+        of(name).is_some_and(|value| {
+            !matches!(
+                value.as_str(),
+                "false" | "False" | "FALSE" | "f" | "F" | "0"
+            )
+        })
     };
     let paused_replicas = match of("paused-replicas") {
         None => None,
-        Some(text) => Some(text.parse().ok().filter(|count| *count >= 0).ok_or_else(|| {
-            reader.refuse(
-                1,
-                format!("the annotation autoscaling.keda.sh/paused-replicas is {text:?}"),
-                "use a whole number from 0",
-            )
-        })?),
+        Some(text) => Some(
+            text.parse()
+                .ok()
+                .filter(|count| *count >= 0)
+                .ok_or_else(|| {
+                    reader.refuse(
+                        1,
+                        format!("the annotation autoscaling.keda.sh/paused-replicas is {text:?}"),
+                        "use a whole number from 0",
+                    )
+                })?,
+        ),
     };
     Ok(Annotations {
         paused: is_on("paused"),

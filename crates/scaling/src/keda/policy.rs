@@ -161,7 +161,9 @@ impl Policy {
     fn limits(&self, step: &Step, workload: &Workload, outcome: &Outcome) -> Vec<String> {
         let annotations = &self.object.annotations;
         if let Some(count) = annotations.paused_replicas {
-            return vec![format!("paused at {count} (autoscaling.keda.sh/paused-replicas)")];
+            return vec![format!(
+                "paused at {count} (autoscaling.keda.sh/paused-replicas)"
+            )];
         }
         let own = match (step.replicas, step.condition) {
             (Some(count), Activity::Active) => Some(format!("active again: first {count}")),
@@ -201,7 +203,11 @@ fn hpa_spec(object: &ScaledObject) -> Spec {
         }
     };
     let metrics = match &object.modifiers {
-        Some(one) => vec![metric(super::formula::COMPOSITE_METRIC, one.target, one.is_average)],
+        Some(one) => vec![metric(
+            super::formula::COMPOSITE_METRIC,
+            one.target,
+            one.is_average,
+        )],
         None => object
             .triggers
             .iter()

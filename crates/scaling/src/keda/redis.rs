@@ -40,7 +40,8 @@ impl Parameters<'_> {
 
     /// A list under the first of its names that is given anywhere.
     fn list(&self, names: [&str; 2]) -> Vec<String> {
-        let find = |place: &dyn Fn(&str) -> Option<String>| names.iter().find_map(|name| place(name));
+        let find =
+            |place: &dyn Fn(&str) -> Option<String>| names.iter().find_map(|name| place(name));
         find(&|name| self.metadata(name).map(str::to_owned))
             .or_else(|| find(&|name| self.env(name).map(str::to_owned)))
             .or_else(|| find(&|name| self.auth(name).map(str::to_owned)))
@@ -67,7 +68,9 @@ fn given(value: Option<&String>) -> Option<&str> {
 /// # Errors
 /// What is missing or not understood.
 pub fn parse(parameters: &Parameters<'_>) -> Result<RedisList, String> {
-    let list_name = parameters.metadata("listName").ok_or("no list name given")?;
+    let list_name = parameters
+        .metadata("listName")
+        .ok_or("no list name given")?;
     let mut addresses = parameters.list(["address", "addresses"]);
     let hosts = parameters.list(["host", "hosts"]);
     let ports = parameters.list(["port", "ports"]);

@@ -268,8 +268,12 @@ impl Stabilize {
 
 fn stabilize(input: &Stabilize) -> Given {
     let mut log = input.recommendations();
-    let replicas =
-        without_behavior(&mut log, input.desired_replicas, input.downscale_window_s, 0);
+    let replicas = without_behavior(
+        &mut log,
+        input.desired_replicas,
+        input.downscale_window_s,
+        0,
+    );
     Ok(Map::from_iter([
         ("replicas".to_owned(), json!(replicas)),
         ("log_length".to_owned(), json!(log.len())),
@@ -289,7 +293,10 @@ fn stabilize_with_windows(input: &Stabilize) -> Given {
         windows,
         0,
     );
-    let after: Vec<_> = log.iter().map(|one| json!({"replicas": one.replicas})).collect();
+    let after: Vec<_> = log
+        .iter()
+        .map(|one| json!({"replicas": one.replicas}))
+        .collect();
     Ok(Map::from_iter([
         ("replicas".to_owned(), json!(replicas)),
         ("recommendations_after".to_owned(), Value::Array(after)),

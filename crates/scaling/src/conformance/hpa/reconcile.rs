@@ -154,8 +154,7 @@ impl Hpa {
             min_replicas: self.min_replicas.unwrap_or(1),
             max_replicas: self.max_replicas,
             metrics: self.metrics.iter().map(MetricInput::metric).collect(),
-            behavior: given
-                .then(|| behavior_of(self.scale_up.as_ref(), self.scale_down.as_ref())),
+            behavior: given.then(|| behavior_of(self.scale_up.as_ref(), self.scale_down.as_ref())),
         }
     }
 }
@@ -222,9 +221,7 @@ impl Case {
                     values: world.external_metric_values_milli.clone(),
                 })
             }
-            Source::Unknown { type_name } => {
-                Err(format!("unknown metric source type {type_name}"))
-            }
+            Source::Unknown { type_name } => Err(format!("unknown metric source type {type_name}")),
         }
     }
 

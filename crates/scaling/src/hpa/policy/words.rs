@@ -26,7 +26,9 @@ pub fn evidence(
                 signal: signal(metric),
                 value: value(metric, reading, wanted),
                 against: against(metric),
-                wants: wanted.and_then(|one| one.as_ref().ok()).map(|one| one.replicas),
+                wants: wanted
+                    .and_then(|one| one.as_ref().ok())
+                    .map(|one| one.replicas),
             }
         })
         .collect()
@@ -66,7 +68,11 @@ fn value(
 
 fn against(metric: &Metric) -> String {
     let target = &metric.target;
-    match (target.average_value, target.average_utilization, target.value) {
+    match (
+        target.average_value,
+        target.average_utilization,
+        target.value,
+    ) {
         (Some(value), _, _) => format!("target {} each", amount(metric, value)),
         (None, Some(percent), _) => format!("target {percent} %"),
         (None, None, Some(value)) => format!("target {}", amount(metric, value)),
@@ -130,7 +136,9 @@ fn stabilization(spec: &Spec, settings: &Settings, wanted: i32, stabilized: i32)
     };
     if stabilized > wanted {
         let seconds = window(|behavior| &behavior.scale_down);
-        format!("the metrics want {wanted}, but up to {stabilized} were needed in the last {seconds} s")
+        format!(
+            "the metrics want {wanted}, but up to {stabilized} were needed in the last {seconds} s"
+        )
     } else {
         let seconds = window(|behavior| &behavior.scale_up);
         format!("the metrics want {wanted}, but not for the whole of the last {seconds} s")
@@ -171,7 +179,10 @@ fn rate(rules: &Rules, word: &str) -> String {
             RateKind::Pods => " pods",
             RateKind::Percent => " %",
         };
-        format!("{}{unit} {word} in {} s", policy.value, policy.period_seconds)
+        format!(
+            "{}{unit} {word} in {} s",
+            policy.value, policy.period_seconds
+        )
     };
     let policies: Vec<_> = rules.policies.iter().map(policy).collect();
     match (rules.select, policies.as_slice()) {

@@ -72,7 +72,10 @@ impl Scope<'_> {
                 .get(name)
                 .cloned()
                 .ok_or_else(|| format!("no trigger is named {name}")),
-            Node::Element => self.element.cloned().ok_or_else(|| "# without an array".to_owned()),
+            Node::Element => self
+                .element
+                .cloned()
+                .ok_or_else(|| "# without an array".to_owned()),
             Node::Array(nodes) => self.all(nodes).map(Value::Array),
             Node::Negate(node) => match self.evaluate(node)? {
                 Value::Int(value) => Ok(Value::Int(value.wrapping_neg())),
@@ -81,7 +84,11 @@ impl Scope<'_> {
             Node::Not(node) => Ok(Value::Bool(!self.evaluate(node)?.truth()?)),
             Node::Choice(nodes) => {
                 let [condition, yes, no] = nodes.as_ref();
-                let chosen = if self.evaluate(condition)?.truth()? { yes } else { no };
+                let chosen = if self.evaluate(condition)?.truth()? {
+                    yes
+                } else {
+                    no
+                };
                 self.evaluate(chosen)
             }
             Node::Binary(operator, left, right) => self.binary(*operator, left, right),
@@ -130,7 +137,11 @@ impl Scope<'_> {
             return Err("an index is a whole number".to_owned());
         };
         // Negative ones count from the end.
-        let index = if index < 0 { index + items.len() as i64 } else { index };
+        let index = if index < 0 {
+            index + items.len() as i64
+        } else {
+            index
+        };
         usize::try_from(index)
             .ok()
             .and_then(|index| items.get(index).cloned())
@@ -186,7 +197,9 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Result<Value, 
             Operator::Multiply => return Ok(Value::Int(left.wrapping_mul(*right))),
             Operator::Remainder => {
                 let remainder = left.checked_rem(*right);
-                return remainder.map(Value::Int).ok_or_else(|| "a division by zero".to_owned());
+                return remainder
+                    .map(Value::Int)
+                    .ok_or_else(|| "a division by zero".to_owned());
             }
             _ => {}
         }

@@ -5,9 +5,7 @@ use super::{Node, Operator, eval::Value};
 /// Nested deeper than this is nobody's formula.
 const DEEPEST: usize = 50;
 
-const PREDICATES: [&str; 8] = [
-    "count", "all", "any", "none", "one", "filter", "map", "sum",
-];
+const PREDICATES: [&str; 8] = ["count", "all", "any", "none", "one", "filter", "map", "sum"];
 const FUNCTIONS: [&str; 12] = [
     "abs", "ceil", "floor", "round", "int", "float", "min", "max", "mean", "median", "len", "sum",
 ];
@@ -36,8 +34,8 @@ enum Token {
 
 /// Longer signs come first.
 const SIGNS: [&str; 27] = [
-    "**", "==", "!=", "<=", ">=", "&&", "||", "??", "+", "-", "*", "/", "%", "^", "<", ">", "!", "?", ":", "(", ")", "[",
-    "]", "{", "}", ",", "#",
+    "**", "==", "!=", "<=", ">=", "&&", "||", "??", "+", "-", "*", "/", "%", "^", "<", ">", "!",
+    "?", ":", "(", ")", "[", "]", "{", "}", ",", "#",
 ];
 
 fn tokens(text: &str) -> Result<Vec<Token>, String> {
@@ -74,7 +72,8 @@ fn number_length(text: &str) -> usize {
     while let Some(byte) = bytes.get(length) {
         let is_exponent_sign =
             matches!(byte, b'+' | b'-') && matches!(bytes[length - 1], b'e' | b'E');
-        if !(byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'e' | b'E') || is_exponent_sign) {
+        if !(byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'e' | b'E') || is_exponent_sign)
+        {
             break;
         }
         length += 1;
@@ -167,7 +166,10 @@ impl Parser {
     }
 
     fn operand(&mut self) -> Result<Node, String> {
-        let token = self.peek().cloned().ok_or("something is missing at the end")?;
+        let token = self
+            .peek()
+            .cloned()
+            .ok_or("something is missing at the end")?;
         self.next += 1;
         let node = match token {
             Token::Int(value) => Node::Literal(Value::Int(value)),

@@ -72,11 +72,13 @@ impl RawModifiers {
 
 fn number(raw: &Spanned<String>, reader: Reader<'_>) -> Result<f64, ManifestError> {
     let number = raw.value.trim().parse().ok();
-    number.filter(|value: &f64| value.is_finite()).ok_or_else(|| {
-        reader.refuse(
-            line(raw),
-            format!("{:?} is no number", raw.value),
-            "write a number such as \"2\"",
-        )
-    })
+    number
+        .filter(|value: &f64| value.is_finite())
+        .ok_or_else(|| {
+            reader.refuse(
+                line(raw),
+                format!("{:?} is no number", raw.value),
+                "write a number such as \"2\"",
+            )
+        })
 }
