@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi, transcribe,
-    transcription, up, user, worker,
+    app, audit, code, codes, conformance, diagnosecode, evaluate, facility, keys, migrate, openapi,
+    transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.
@@ -37,6 +37,8 @@ enum Command {
     Codes(codes::Command),
     /// Measure the engines against references.
     Evaluate(evaluate::Command),
+    /// Replay what Kubernetes and KEDA decided, and compare.
+    Conformance(conformance::Command),
     /// Read and prove the audit trail.
     Audit(audit::Command),
     /// Bring the database's schema up to date.
@@ -71,6 +73,7 @@ impl Cli {
             Command::Code(command) => command.run(),
             Command::Codes(command) => command.run(),
             Command::Evaluate(command) => command.run(),
+            Command::Conformance(command) => command.run(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

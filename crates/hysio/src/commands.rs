@@ -5,6 +5,7 @@ pub mod audit;
 pub mod code;
 pub mod codes;
 pub mod codes_evaluation;
+pub mod conformance;
 pub mod diagnosecode;
 pub mod evaluate;
 pub mod facility;
