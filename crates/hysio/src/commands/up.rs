@@ -2,13 +2,17 @@
 //! which are processes of their own; it ends them in order.
 
 mod first;
+mod pools;
 mod services;
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Args;
-use hysio_infra::embedded_postgres::{EmbeddedPostgres, Login, Settings};
+use hysio_infra::{
+    embedded_postgres::{EmbeddedPostgres, Login, Settings},
+    postgres::notify,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -42,6 +46,9 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     first::prepare(&config)?;
     let mut postgres = start_database(&mut config).await?;
     let welcome = first::found(&config).await?;
+    let db = start::connect(&config).await?;
+    let calls = notify::listen(start::database_config(&config)?, role.lifecycle.soft.clone());
+    let mut pools = pools::Pools::open(&config, file.as_deref(), db, &calls).await?;
     let mut services = services::start(&config, file.as_deref())?;
     let outcome = async {
         tokio::select! {
@@ -49,10 +56,14 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
             ready = services.wait_until_ready(&config) => ready?,
         }
         welcome.print(&config);
-        watch(&mut postgres, &mut services, &role.lifecycle.soft).await
+        tokio::select! {
+            watched = watch(&mut postgres, &mut services, &role.lifecycle.soft) => watched,
+            given_up = pools.keep() => given_up,
+        }
     }
     .await;
     say("stopping: what was begun is finished first …");
+    pools.stop(&role.lifecycle.hard).await;
     services.stop(&role.lifecycle.hard).await;
     if let Some(postgres) = postgres {
         postgres.stop().await?;
