@@ -1,6 +1,8 @@
 //! Pure decisions about capacity: metrics, policies and a time in, a plan out. No async, no clock, no I/O.
 
+pub mod matrix;
 pub mod metrics;
+pub mod policy_file;
 pub mod proposal;
 pub mod resource;
 pub mod snapshot;
