@@ -1,10 +1,12 @@
 //! Pure decisions about capacity: metrics, policies and a time in, a plan out. No async, no clock, no I/O.
 
+pub mod emergency;
 pub mod matrix;
 pub mod metrics;
 pub mod policy_file;
 pub mod proposal;
 pub mod resource;
+pub mod season;
 pub mod snapshot;
 
 pub use proposal::{Evidence, PolicyKind, PolicyName, Proposal, Wants};
