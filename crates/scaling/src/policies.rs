@@ -103,7 +103,7 @@ impl Policies {
             .hpa
             .iter()
             .map(|policy| (&policy.name, policy.resource))
-            .chain(self.keda.iter().map(|policy| (&policy.name, policy.resource)));
+            .chain(self.keda.iter().map(|policy| (&policy.name, policy.object.resource)));
         let mut seen: BTreeMap<Resource, &String> = BTreeMap::new();
         for (policy, resource) in owners {
             if let Some(first) = seen.insert(resource, policy) {
