@@ -5,4 +5,5 @@ pub mod perform;
 pub mod ports;
 pub mod run;
 pub mod supervise;
+pub mod tick;
 pub mod transaction;
