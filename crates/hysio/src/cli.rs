@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi, transcribe,
+    app, audit, backup, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi, transcribe,
     transcription, up, user, worker,
 };
 
@@ -39,6 +39,8 @@ enum Command {
     Evaluate(evaluate::Command),
     /// Read and prove the audit trail.
     Audit(audit::Command),
+    /// Back up this machine, prove backups, and restore them.
+    Backup(backup::Command),
     /// Bring the database's schema up to date.
     Migrate(migrate::Command),
     /// Make and rotate encryption keys.
@@ -62,6 +64,7 @@ impl Cli {
             Command::Diagnosecode(command) => command.run(),
             Command::Worker(command) => command.run(),
             Command::Audit(command) => command.run(),
+            Command::Backup(command) => command.run(),
             Command::Migrate(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Facility(command) => command.run(),

@@ -1,6 +1,7 @@
 //! `hysio up`: everything on this machine, in one command. This process holds the database and watches the services,
 //! which are processes of their own; it ends them in order.
 
+mod backups;
 mod first;
 mod services;
 
@@ -42,6 +43,7 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     first::prepare(&config)?;
     let mut postgres = start_database(&mut config).await?;
     let welcome = first::found(&config).await?;
+    let backups = backups::Backups::start(&config, postgres.is_some());
     let mut services = services::start(&config, file.as_deref())?;
     let outcome = async {
         tokio::select! {
@@ -54,6 +56,7 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     .await;
     say("stopping: what was begun is finished first …");
     services.stop(&role.lifecycle.hard).await;
+    backups.stop().await;
     if let Some(postgres) = postgres {
         postgres.stop().await?;
     }
@@ -72,7 +75,11 @@ async fn start_database(config: &mut Config) -> anyhow::Result<Option<EmbeddedPo
     }
     let install = absolute(&config.paths.install.join("postgresql"))?;
     let data = absolute(&config.paths.data)?.join("postgres");
-    let postgres = EmbeddedPostgres::start(Settings::new(install, data)).await?;
+    let settings = Settings {
+        archive: config.archive()?,
+        ..Settings::new(install, data)
+    };
+    let postgres = EmbeddedPostgres::start(settings).await?;
     config.database.url = Some(Secret::new(postgres.connection_string(Login::Application)));
     config.database.owner_url = Some(Secret::new(postgres.connection_string(Login::Owner)));
     Ok(Some(postgres))
