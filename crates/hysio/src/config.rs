@@ -6,6 +6,7 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -13,6 +14,7 @@ use figment::{
     Figment,
     providers::{Env, Serialized},
 };
+use hysio_infra::{backup::Store, embedded_postgres::Archive};
 use hysio_model::QueueName;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,7 @@ pub struct Config {
     pub worker: Worker,
     pub smtp: Smtp,
     pub scaling: Scaling,
+    pub backup: Backup,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -114,6 +117,34 @@ impl Paths {
     #[must_use]
     pub fn blobs(&self) -> PathBuf {
         self.data.join("recordings")
+    }
+}
+
+/// Of the private PostgreSQL and the recordings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// Where backups and the archived log are kept; `backups` in the data directory if not said.
+    pub directory: Option<PathBuf>,
+    /// Hours between backups. 0 makes none by itself, and keeps no log.
+    pub every_hours: u64,
+    /// The newest so many are kept.
+    pub keep: usize,
+    /// Seconds after which what was written last is archived: at most this much is lost with the database's disk.
+    pub wal_seconds: u64,
+    /// Megabytes a second that a backup reads from the database at most.
+    pub megabytes_per_second: u32,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            every_hours: 24,
+            keep: 7,
+            wal_seconds: 60,
+            megabytes_per_second: 50,
+        }
     }
 }
 
@@ -372,7 +403,36 @@ impl Config {
         Ok(config)
     }
 
+    /// Where backups are kept.
+    #[must_use]
+    pub fn backups(&self) -> PathBuf {
+        self.backup
+            .directory
+            .clone()
+            .unwrap_or_else(|| self.paths.data.join("backups"))
+    }
+
+    /// How the private PostgreSQL archives its log, if backups are wanted.
+    pub fn archive(&self) -> anyhow::Result<Option<Archive>> {
+        if self.backup.every_hours == 0 {
+            return Ok(None);
+        }
+        let directory = std::path::absolute(Store::new(self.backups()).wal())?;
+        Ok(Some(Archive {
+            directory,
+            timeout: Duration::from_secs(self.backup.wal_seconds),
+        }))
+    }
+
     fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.backup.keep > 0 && self.backup.wal_seconds > 0,
+            "backup.keep and backup.wal_seconds must be at least 1"
+        );
+        anyhow::ensure!(
+            (1..=1024).contains(&self.backup.megabytes_per_second),
+            "backup.megabytes_per_second must be between 1 and 1024"
+        );
         anyhow::ensure!(
             self.database.pool_size > 0,
             "database.pool_size (DATABASE_POOL_SIZE) must be at least 1"

@@ -2,6 +2,7 @@
 //! PostgreSQL, SMTP, the file system and other servers.
 
 pub mod audit;
+pub mod backup;
 pub mod blobs;
 pub mod cipher;
 pub mod diagnosecode_client;
