@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, backup, code, codes, conformance, diagnosecode, doctor, emergency, evaluate, facility, keys, migrate,
-    openapi, scale, scaler, transcribe, transcription, up, user, worker,
+    app, audit, backup, code, codes, conformance, diagnosecode, doctor, emergency, evaluate,
+    facility, keys, migrate, openapi, scale, scaler, transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.

@@ -32,15 +32,21 @@ pub enum Refused {
     File(#[from] Error),
     #[error(transparent)]
     Manifest(#[from] crate::manifest::ManifestError),
-    #[error("{first} and {second} both scale {resource}: Kubernetes would let them fight, so keep one of them")]
+    #[error(
+        "{first} and {second} both scale {resource}: Kubernetes would let them fight, so keep one of them"
+    )]
     TwoOnOneTarget {
         first: String,
         second: String,
         resource: Resource,
     },
-    #[error("{policy} scales {resource}, for which limits.yaml has no bounds: add `{resource}: {{min: 1, max: …}}` to it")]
+    #[error(
+        "{policy} scales {resource}, for which limits.yaml has no bounds: add `{resource}: {{min: 1, max: …}}` to it"
+    )]
     NoBounds { policy: String, resource: Resource },
-    #[error("{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, limits.yaml, or a scaling matrix")]
+    #[error(
+        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, limits.yaml, or a scaling matrix"
+    )]
     UnknownKind(String),
     #[error("no limits.yaml among the policies: it says what may never be exceeded")]
     NoLimits,
@@ -103,7 +109,11 @@ impl Policies {
             .hpa
             .iter()
             .map(|policy| (&policy.name, policy.resource))
-            .chain(self.keda.iter().map(|policy| (&policy.name, policy.object.resource)));
+            .chain(
+                self.keda
+                    .iter()
+                    .map(|policy| (&policy.name, policy.object.resource)),
+            );
         let mut seen: BTreeMap<Resource, &String> = BTreeMap::new();
         for (policy, resource) in owners {
             if let Some(first) = seen.insert(resource, policy) {
@@ -124,7 +134,11 @@ impl Policies {
     }
 
     /// What every policy wants, and what each carries over.
-    pub(crate) fn propose(&self, history: &History, snapshot: &Snapshot) -> (Vec<Proposal>, History) {
+    pub(crate) fn propose(
+        &self,
+        history: &History,
+        snapshot: &Snapshot,
+    ) -> (Vec<Proposal>, History) {
         let mut proposals = Vec::new();
         let mut after = History::default();
         for policy in &self.hpa {

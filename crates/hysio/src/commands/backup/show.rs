@@ -51,9 +51,14 @@ pub fn list(store: &Store, listing: &Listing, as_json: bool) -> Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table
-        .load_preset(NOTHING)
-        .set_header(["ID", "TAKEN AT", "SIZE", "FILES", "RECORDINGS", "KEYS"]);
+    table.load_preset(NOTHING).set_header([
+        "ID",
+        "TAKEN AT",
+        "SIZE",
+        "FILES",
+        "RECORDINGS",
+        "KEYS",
+    ]);
     for manifest in &listing.backups {
         table.add_row([
             manifest.id.to_string(),
@@ -96,7 +101,12 @@ pub fn verified(
             );
         }
         for problem in found.problems.iter().chain(&found.log_problems) {
-            println!("{}: {} {}", manifest.id, problem.path.display(), problem.what);
+            println!(
+                "{}: {} {}",
+                manifest.id,
+                problem.path.display(),
+                problem.what
+            );
         }
     }
     for damaged in damaged {
