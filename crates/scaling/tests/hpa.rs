@@ -1,5 +1,7 @@
 //! HorizontalPodAutoscaler manifests and the proposals that they make.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests panic as tests do")]
+
 use std::collections::BTreeMap;
 
 use hysio_scaling::{
@@ -65,92 +67,95 @@ fn other_documents_of_a_file_are_left_to_others_and_lines_count_from_its_beginni
     assert_eq!((error.file.as_str(), error.line), ("all.yaml", line as u64));
 }
 
+/// What is replaced in the product's manifest by what, where the error points, and what it says.
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    (
+        "minReplicas: 3",
+        "minReplicas: 30",
+        "minReplicas",
+        "above maxReplicas",
+    ),
+    (
+        "minReplicas: 3",
+        "minReplicas: -1",
+        "minReplicas",
+        "minReplicas is -1",
+    ),
+    (
+        "maxReplicas: 20",
+        "maxReplicas: 20\n  speed: 9",
+        "speed",
+        "speed",
+    ),
+    (
+        "averageUtilization: 70",
+        "averageUtilization: 0",
+        "averageUtilization: 0",
+        "0 %",
+    ),
+    (
+        "averageUtilization: 70",
+        "averageUtilization: 170",
+        "averageUtilization: 170",
+        "170 %",
+    ),
+    (
+        "stabilizationWindowSeconds: 300",
+        "stabilizationWindowSeconds: 3601",
+        "3601",
+        "3601",
+    ),
+    (
+        "periodSeconds: 15",
+        "periodSeconds: 0",
+        "periodSeconds: 0",
+        "periodSeconds is 0",
+    ),
+    ("periodSeconds: 15", "periodSeconds: 1801", "1801", "1801"),
+    ("value: 50\n", "value: 101\n", "value: 101", "101"),
+    (
+        "name: hysio-app\n",
+        "name: hysio-ap\n",
+        "name: hysio-ap\n",
+        "unknown workload",
+    ),
+    (
+        "averageValue: \"50\"",
+        "averageValue: \"fifty\"",
+        "fifty",
+        "fifty",
+    ),
+    (
+        "averageValue: \"50\"",
+        "averageValue: \"0\"",
+        "averageValue: \"0\"",
+        "averageValue is 0",
+    ),
+    ("name: memory", "name: disk", "name: disk", "disk"),
+    (
+        "- type: Pods\n    pods",
+        "- type: Cheese\n    pods",
+        "Cheese",
+        "Cheese",
+    ),
+    (
+        "type: AverageValue",
+        "type: Utilization",
+        "type: Utilization\n        averageValue",
+        "does not suit",
+    ),
+    (
+        "autoscaling/v2",
+        "autoscaling/v1",
+        "autoscaling/v1",
+        "autoscaling/v1",
+    ),
+    ("value: 100\n", "value: lots\n", "lots", "no whole number"),
+];
+
 #[test]
 fn what_makes_no_sense_is_refused_with_its_line_and_the_way_out() {
-    for (from, to, line_of, problem) in [
-        (
-            "minReplicas: 3",
-            "minReplicas: 30",
-            "minReplicas",
-            "above maxReplicas",
-        ),
-        (
-            "minReplicas: 3",
-            "minReplicas: -1",
-            "minReplicas",
-            "minReplicas is -1",
-        ),
-        (
-            "maxReplicas: 20",
-            "maxReplicas: 20\n  speed: 9",
-            "speed",
-            "speed",
-        ),
-        (
-            "averageUtilization: 70",
-            "averageUtilization: 0",
-            "averageUtilization: 0",
-            "0 %",
-        ),
-        (
-            "averageUtilization: 70",
-            "averageUtilization: 170",
-            "averageUtilization: 170",
-            "170 %",
-        ),
-        (
-            "stabilizationWindowSeconds: 300",
-            "stabilizationWindowSeconds: 3601",
-            "3601",
-            "3601",
-        ),
-        (
-            "periodSeconds: 15",
-            "periodSeconds: 0",
-            "periodSeconds: 0",
-            "periodSeconds is 0",
-        ),
-        ("periodSeconds: 15", "periodSeconds: 1801", "1801", "1801"),
-        ("value: 50\n", "value: 101\n", "value: 101", "101"),
-        (
-            "name: hysio-app\n",
-            "name: hysio-ap\n",
-            "name: hysio-ap\n",
-            "unknown workload",
-        ),
-        (
-            "averageValue: \"50\"",
-            "averageValue: \"fifty\"",
-            "fifty",
-            "fifty",
-        ),
-        (
-            "averageValue: \"50\"",
-            "averageValue: \"0\"",
-            "averageValue: \"0\"",
-            "averageValue is 0",
-        ),
-        ("name: memory", "name: disk", "name: disk", "disk"),
-        (
-            "- type: Pods\n    pods",
-            "- type: Cheese\n    pods",
-            "Cheese",
-            "Cheese",
-        ),
-        (
-            "type: AverageValue",
-            "type: Utilization",
-            "type: Utilization\n        averageValue",
-            "does not suit",
-        ),
-        (
-            "autoscaling/v2",
-            "autoscaling/v1",
-            "autoscaling/v1",
-            "autoscaling/v1",
-        ),
-        ("value: 100\n", "value: lots\n", "lots", "no whole number"),
-    ] {
+    for (from, to, line_of, problem) in REFUSED {
         let text = SEED.replacen(from, to, 1);
         assert_ne!(text, SEED, "{from}");
         let error = Policy::parse("hpa.yaml", &text).unwrap_err();
