@@ -303,6 +303,36 @@ fn a_zero_of_somebody_else_is_left_alone_and_its_own_ends_with_the_load() {
     assert_eq!(count(&proposal), 4);
 }
 
+#[test]
+fn a_value_of_the_whole_is_shared_by_the_ready_also_where_processes_are_not_known_one_by_one() {
+    let text = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: q}\nspec:\n  scaleTargetRef: {kind: Deployment, name: queue-workers}\n  maxReplicas: 9\n  metrics:\n  - type: Object\n    object:\n      describedObject: {kind: Service, name: q}\n      metric: {name: wait}\n      target: {type: Value, value: 500m}\n";
+    let policy = &Policy::parse("q.yaml", text).unwrap()[0];
+    let workload = Workload {
+        desired: 3,
+        running: 3,
+        ready: 2,
+        ..Workload::default()
+    };
+    let reading = Reading::Value {
+        value: 1.25,
+        at: time(600),
+    };
+    let snapshot = snapshot_of(
+        Resource::QueueWorkers,
+        workload,
+        [("wait".to_owned(), reading)],
+        600,
+    );
+    let mut memory = Memory::default();
+    memory.recommendations = Some(Vec::new());
+    let (proposal, _) = policy.propose(&memory, &snapshot);
+    assert_eq!(
+        count(&proposal),
+        5,
+        "2.5 times as much as it should be, on 2"
+    );
+}
+
 proptest! {
     #[test]
     fn proposals_keep_the_bounds(desired in 1..40, cpu in 0_i64..400, requests in 0_i64..500, unready in 0_usize..5) {
