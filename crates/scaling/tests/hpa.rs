@@ -323,8 +323,10 @@ fn a_value_of_the_whole_is_shared_by_the_ready_also_where_processes_are_not_know
         [("wait".to_owned(), reading)],
         600,
     );
-    let mut memory = Memory::default();
-    memory.recommendations = Some(Vec::new());
+    let memory = Memory {
+        recommendations: Some(Vec::new()),
+        ..Memory::default()
+    };
     let (proposal, _) = policy.propose(&memory, &snapshot);
     assert_eq!(
         count(&proposal),
