@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod backups;
 pub mod encounters;
 mod error;
 pub mod idempotency;
@@ -16,6 +17,7 @@ pub mod page;
 pub mod patients;
 mod pool;
 pub mod records;
+pub mod scaling;
 pub mod sessions;
 pub mod stages;
 pub mod statistics;
