@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, backup, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi, transcribe,
-    transcription, up, user, worker,
+    app, audit, backup, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi,
+    transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.

@@ -52,7 +52,7 @@ pub fn list(store: &Store, listing: &Listing, as_json: bool) -> Result<()> {
     }
     let mut table = Table::new();
     table
-        .load_preset(NOTHING)
+        .load_style(NOTHING)
         .set_header(["ID", "TAKEN AT", "SIZE", "FILES", "RECORDINGS", "KEYS"]);
     for manifest in &listing.backups {
         table.add_row([
@@ -96,7 +96,12 @@ pub fn verified(
             );
         }
         for problem in found.problems.iter().chain(&found.log_problems) {
-            println!("{}: {} {}", manifest.id, problem.path.display(), problem.what);
+            println!(
+                "{}: {} {}",
+                manifest.id,
+                problem.path.display(),
+                problem.what
+            );
         }
     }
     for damaged in damaged {
