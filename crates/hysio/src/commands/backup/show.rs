@@ -51,14 +51,9 @@ pub fn list(store: &Store, listing: &Listing, as_json: bool) -> Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header([
-        "ID",
-        "TAKEN AT",
-        "SIZE",
-        "FILES",
-        "RECORDINGS",
-        "KEYS",
-    ]);
+    table
+        .load_style(NOTHING)
+        .set_header(["ID", "TAKEN AT", "SIZE", "FILES", "RECORDINGS", "KEYS"]);
     for manifest in &listing.backups {
         table.add_row([
             manifest.id.to_string(),
