@@ -23,6 +23,24 @@ pub struct AfterFacts {
     pub service_now: Known<ServiceFacts>,
 }
 
+impl AfterFacts {
+    /// Nothing could be collected, for one reason.
+    #[must_use]
+    pub fn unknown(wanted: i32, why: &str) -> Self {
+        Self {
+            wanted,
+            instances: Err(why.to_owned()),
+            database: Err(why.to_owned()),
+            audit: Err(why.to_owned()),
+            monitoring: Err(why.to_owned()),
+            records_before: Err(why.to_owned()),
+            records_now: Err(why.to_owned()),
+            service_before: Err(why.to_owned()),
+            service_now: Err(why.to_owned()),
+        }
+    }
+}
+
 /// What one instance found when it checked itself, and whether it is ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceFacts {

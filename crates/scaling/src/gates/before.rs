@@ -20,6 +20,23 @@ pub struct BeforeFacts {
     pub other_change: Known<Option<String>>,
 }
 
+impl BeforeFacts {
+    /// Nothing could be collected, for one reason.
+    #[must_use]
+    pub fn unknown(why: &str) -> Self {
+        Self {
+            utilisation: Err(why.to_owned()),
+            database: Err(why.to_owned()),
+            keys: Err(why.to_owned()),
+            audit: Err(why.to_owned()),
+            backup: Err(why.to_owned()),
+            monitoring: Err(why.to_owned()),
+            capacity: Err(why.to_owned()),
+            other_change: Err(why.to_owned()),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatabaseFacts {
     /// A replica takes no writes.
