@@ -5,5 +5,6 @@ mod patience;
 pub mod perform;
 pub mod ports;
 pub mod run;
+pub mod simulate;
 pub mod supervise;
 pub mod transaction;
