@@ -79,10 +79,10 @@ impl fmt::Display for Outcome {
 pub struct Summary {
     pub runs: u64,
     pub transactions: u64,
-    pub events: u64,
     pub crashes: u64,
     /// How many transactions ended in each phase.
     pub ends: BTreeMap<&'static str, u64>,
+    pub events: BTreeMap<&'static str, u64>,
     pub simulated: Duration,
     pub broken: Vec<u64>,
 }
@@ -94,7 +94,9 @@ impl Summary {
         self.simulated += outcome.simulated;
         for log in &outcome.logs {
             self.transactions += 1;
-            self.events += log.events.len() as u64;
+            for name in log.names() {
+                *self.events.entry(name).or_default() += 1;
+            }
             let end = log.state().map_or("corrupt", |state| state.phase.as_str());
             *self.ends.entry(end).or_default() += 1;
         }
@@ -106,20 +108,22 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ends: Vec<String> = self
-            .ends
-            .iter()
-            .map(|(end, count)| format!("{count} {end}"))
-            .collect();
+        let listed = |counts: &BTreeMap<&'static str, u64>| {
+            let each: Vec<String> = counts
+                .iter()
+                .map(|(name, count)| format!("{count} {name}"))
+                .collect();
+            each.join(", ")
+        };
         write!(
             f,
-            "{} runs, {} transactions ({}), {} events, {} crashes, {} h simulated; {} broken",
+            "{} runs, {} crashes, {} h simulated\n{} transactions: {}\nevents: {}\n{} broken",
             self.runs,
-            self.transactions,
-            ends.join(", "),
-            self.events,
             self.crashes,
             self.simulated.as_secs() / 3600,
+            self.transactions,
+            listed(&self.ends),
+            listed(&self.events),
             self.broken.len()
         )
     }

@@ -163,7 +163,7 @@ async fn wish(world: Arc<World>, resource: Resource, until: Duration, mut rng: R
 /// Somebody who is not of this system and sets the target with a higher generation.
 async fn meddle(world: Arc<World>, resource: Resource, until: Duration, mut rng: Rng) {
     for _ in 0..rng.usize(1..3) {
-        sleep(until.mul_f64(rng.f64())).await;
+        sleep(until.mul_f64(rng.f64() / 2.0)).await;
         world.things().set_by_somebody_else(resource, rng.i32(0..8));
     }
 }
