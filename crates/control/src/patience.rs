@@ -35,12 +35,27 @@ pub(crate) fn deadline(since: Timestamp, now: Timestamp, within: SignedDuration)
     Instant::now() + (within - passed).unsigned_abs()
 }
 
-#[derive(Default)]
+/// Tries again after growing waits.
 pub(crate) struct Backoff {
+    begun: Instant,
     waits: u32,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            begun: Instant::now(),
+            waits: 0,
+        }
+    }
+}
+
 impl Backoff {
+    /// Whether it was tried for long enough, and more than once: one call without an answer may take all of the time.
+    pub(crate) fn is_over(&self, within: Duration) -> bool {
+        self.waits > 0 && self.begun.elapsed() >= within
+    }
+
     pub(crate) async fn wait(&mut self) {
         let wait = FIRST_WAIT
             .saturating_mul(2_u32.saturating_pow(self.waits))

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hysio_scaling::gates::{self, AfterFacts, BeforeFacts, DuringFacts, Finding, Report, Verdict};
+use hysio_scaling::gates::{
+    self, AfterFacts, BeforeFacts, DuringFacts, Finding, Gate, Report, Verdict,
+};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -15,7 +17,7 @@ use crate::{
 /// Facts that could not be collected are asked for again this long: an outage of a second is no failed check.
 const FACTS_WITHIN: Duration = Duration::from_secs(10);
 /// Whoever collects facts for longer has not collected them.
-const PROBE_WITHIN: Duration = Duration::from_secs(60);
+const PROBE_WITHIN: Duration = Duration::from_secs(30);
 /// How long a target that cannot be reached is tried before the change is given up.
 const APPLY_WITHIN: Duration = Duration::from_secs(30);
 /// Gates that passed longer ago, before everybody who could carry the change on was away, say nothing about now.
@@ -40,7 +42,6 @@ pub async fn perform(step: Step, state: &State, ports: &Ports<'_>) -> Event {
 }
 
 async fn gate(state: &State, ports: &Ports<'_>) -> Event {
-    let begun = Instant::now();
     let mut backoff = Backoff::default();
     loop {
         let asked = timeout(PROBE_WITHIN, ports.probes.before(&state.change)).await;
@@ -65,7 +66,7 @@ async fn gate(state: &State, ports: &Ports<'_>) -> Event {
         let uncollected = report
             .refusals()
             .all(|finding| finding.verdict == Verdict::Error);
-        if !uncollected || begun.elapsed() >= FACTS_WITHIN {
+        if !uncollected || backoff.is_over(FACTS_WITHIN) {
             return Event::GateRefused { at, report };
         }
         backoff.wait().await;
@@ -78,7 +79,6 @@ async fn apply(state: &State, ports: &Ports<'_>) -> Event {
         let at = ports.clock.now();
         return Event::NotApplied { at, why };
     }
-    let begun = Instant::now();
     let mut backoff = Backoff::default();
     loop {
         let set = answer(
@@ -91,7 +91,7 @@ async fn apply(state: &State, ports: &Ports<'_>) -> Event {
         match set {
             Ok(Set::Done) => return Event::Applied { at },
             Ok(Set::Superseded { by }) => return Event::Superseded { at, by },
-            Err(Away(why)) if begun.elapsed() >= APPLY_WITHIN => {
+            Err(Away(why)) if backoff.is_over(APPLY_WITHIN) => {
                 return Event::NotApplied { at, why };
             }
             Err(_) => backoff.wait().await,
@@ -182,42 +182,45 @@ async fn refused_meanwhile(change: &Change, ports: &Ports<'_>) -> Option<String>
 
 async fn verify(state: &State, ports: &Ports<'_>) -> Event {
     let change = &state.change;
-    let begun = Instant::now();
     let mut backoff = Backoff::default();
     loop {
         let mut report = asked_after(state, ports).await;
         // Looked at last: what the facts say is about this change only if it still owns the target.
-        match answer(ports.targets.observe(change.resource)).await {
-            Ok(seen) if seen.generation > change.generation => {
-                return Event::Superseded {
-                    at: ports.clock.now(),
-                    by: seen.generation,
-                };
-            }
-            Ok(seen) if seen.was_set_to(change.new, change.generation) => {}
-            Ok(seen) => report.findings.push(Finding {
-                gate: gates::Gate::Readiness,
-                verdict: Verdict::Fail,
-                facts: forgotten(change, seen),
-            }),
-            Err(Away(why)) => report.findings.push(Finding {
-                gate: gates::Gate::Readiness,
-                verdict: Verdict::Error,
-                facts: why,
-            }),
-        }
+        let owner = answer(ports.targets.observe(change.resource)).await;
         let at = ports.clock.now();
+        if let Ok(seen) = &owner
+            && seen.generation > change.generation
+        {
+            let by = seen.generation;
+            return Event::Superseded { at, by };
+        }
+        report.findings.extend(disowned(change, &owner));
         if report.passed() {
             return Event::Verified { at, report };
         }
-        let certain = report
-            .refusals()
-            .any(|finding| finding.verdict == Verdict::Fail);
-        if certain || begun.elapsed() >= FACTS_WITHIN {
+        let certain = owner.is_ok()
+            && report
+                .refusals()
+                .any(|finding| finding.verdict == Verdict::Fail);
+        if certain || backoff.is_over(FACTS_WITHIN) {
             return Event::ComplianceFailed { at, report };
         }
         backoff.wait().await;
     }
+}
+
+/// What speaks against the target being this change's.
+fn disowned(change: &Change, owner: &Result<Observed, Away>) -> Option<Finding> {
+    let (verdict, facts) = match owner {
+        Ok(seen) if seen.was_set_to(change.new, change.generation) => return None,
+        Ok(seen) => (Verdict::Fail, forgotten(change, *seen)),
+        Err(Away(why)) => (Verdict::Error, why.clone()),
+    };
+    Some(Finding {
+        gate: Gate::Readiness,
+        verdict,
+        facts,
+    })
 }
 
 async fn asked_after(state: &State, ports: &Ports<'_>) -> Report {
