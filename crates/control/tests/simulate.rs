@@ -1,5 +1,7 @@
 //! The simulated world, for many seeds. `HYSIO_SIMULATE_SEEDS` says how many; see also the example `simulate`.
 
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
 use hysio_control::simulate::{Outcome, Summary, run};
 
 const SEEDS: u64 = 400;

@@ -104,9 +104,6 @@ impl Executor {
     async fn go_on(mut self) {
         loop {
             let seat = Seat::new(&self.world, self.number);
-            if self.clock_jumps {
-                seat.set_clock_ahead(SignedDuration::from_secs(self.rng.i64(-7200..7200)));
-            }
             let left = self.calm_from.saturating_sub(self.world.things().now);
             let life = if left.is_zero() {
                 Duration::MAX
@@ -115,7 +112,15 @@ impl Executor {
             } else {
                 left
             };
-            let lived = timeout(life, seat.live(self.carry_all_on(&seat))).await;
+            let jumps = jump(&seat, self.clock_jumps, self.rng.fork());
+            let work = async {
+                tokio::select! {
+                    biased;
+                    () = jumps => {}
+                    () = self.carry_all_on(&seat) => {}
+                }
+            };
+            let lived = timeout(life, seat.live(work)).await;
             if !matches!(lived, Ok(Some(()))) {
                 self.crashes.fetch_add(1, Ordering::Relaxed);
             }
@@ -137,6 +142,18 @@ impl Executor {
             }
             sleep(LOOKS_EVERY).await;
         }
+    }
+}
+
+/// Sets the clock now and then, forever.
+async fn jump(seat: &Seat, jumps: bool, mut rng: Rng) {
+    if !jumps {
+        return std::future::pending().await;
+    }
+    loop {
+        let farthest = [2, 60, 7200][rng.usize(0..3)];
+        seat.set_clock_ahead(SignedDuration::from_secs(rng.i64(-farthest..farthest)));
+        sleep(Duration::from_millis(rng.u64(1..30_000))).await;
     }
 }
 

@@ -32,16 +32,19 @@ pub enum Kind {
     NotReady,
     ComplianceFailed,
     StuckThenRolledBack,
+    /// Completes, unless somebody takes over: his gates do not pass.
+    TakeoverRefused,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Completes,
         Self::GateRefused,
         Self::NotApplied,
         Self::NotReady,
         Self::ComplianceFailed,
         Self::StuckThenRolledBack,
+        Self::TakeoverRefused,
     ];
 }
 
@@ -119,6 +122,7 @@ async fn play_now(scene: &Scene) -> Played {
     let director = Director {
         scene: scene.clone(),
         calls: Arc::clone(&calls),
+        newer_came: false,
         rolling_back_since: None,
         rng: scene.latency.map(Rng::with_seed),
     };
@@ -171,6 +175,7 @@ async fn carry_all_on(world: Arc<World>, executor: usize) {
 struct Director {
     scene: Scene,
     calls: Arc<Mutex<Vec<Seen>>>,
+    newer_came: bool,
     rolling_back_since: Option<Duration>,
     rng: Option<Rng>,
 }
@@ -183,6 +188,7 @@ impl Script for Director {
             return None;
         }
         self.scene.newer = None;
+        self.newer_came = true;
         Some(newer)
     }
 
@@ -236,6 +242,7 @@ impl Director {
             (Kind::GateRefused, Call::Before) | (Kind::ComplianceFailed, Call::After) => {
                 Fault::Refused
             }
+            (Kind::TakeoverRefused, Call::Before) if self.newer_came => Fault::Refused,
             (
                 Kind::NotApplied,
                 Call::Set {
