@@ -9,7 +9,7 @@ use fastrand::Rng;
 use hysio_control::{
     ports::{TransactionLog, Wish},
     run::carry_on,
-    simulate::{Asked, Breach, Call, Fate, Fault, Newer, Script, Seat, World, check},
+    simulate::{Asked, Breach, Call, Fate, Fault, Log, Newer, Script, Seat, World, check},
     transaction::Phase,
 };
 use hysio_scaling::Resource;
@@ -148,7 +148,7 @@ async fn play_now(scene: &Scene) -> Played {
     let things = world.things();
     let seen = things.observe(RESOURCE);
     Played {
-        logs: things.ledger.logs.iter().map(|log| log.names()).collect(),
+        logs: things.ledger.logs.iter().map(Log::names).collect(),
         desired: seen.desired,
         ready: seen.ready,
         calls: calls.lock().unwrap().clone(),
