@@ -9,6 +9,7 @@ pub mod proposal;
 pub mod resource;
 pub mod season;
 pub mod snapshot;
+pub mod specialty;
 pub mod target_tracking;
 
 pub use proposal::{Evidence, PolicyKind, PolicyName, Proposal, Wants};
