@@ -1,5 +1,6 @@
 //! Pure decisions about capacity: metrics, policies and a time in, a plan out. No async, no clock, no I/O.
 
+pub mod alerts;
 pub mod conformance;
 pub mod decide;
 pub mod emergency;
@@ -16,6 +17,8 @@ pub mod proposal;
 pub mod resource;
 pub mod season;
 pub mod snapshot;
+pub mod specialty;
+pub mod target_tracking;
 
 pub use proposal::{Evidence, PolicyKind, PolicyName, Proposal, Wants};
 pub use resource::Resource;
