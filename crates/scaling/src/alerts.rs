@@ -5,6 +5,7 @@
 
 mod expression;
 mod load;
+mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 

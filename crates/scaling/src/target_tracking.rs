@@ -6,12 +6,14 @@
 //! A cool-down runs only once the count was seen to change: what was refused or rolled back begins none.
 
 mod alarm;
+mod group;
 mod load;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use alarm::Datapoint;
+pub use group::Group;
 
 use crate::{
     Evidence, Pod, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants, Workload,
@@ -33,17 +35,6 @@ pub struct Policy {
     cooldowns: Cooldowns,
     stale_after_seconds: i64,
     findings: Vec<Finding>,
-}
-
-/// An Auto Scaling group: bounds, what it starts with, and the times that a policy without its own takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
-    pub name: String,
-    pub min_size: i32,
-    pub max_size: i32,
-    pub desired_capacity: i32,
-    pub default_cooldown: i64,
-    pub default_instance_warmup: Option<i64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -270,16 +261,8 @@ impl Policy {
     }
 
     fn bounded(&self, count: i32) -> (i32, Vec<String>) {
-        let Some(group) = &self.group else {
-            return (count, Vec::new());
-        };
-        let bounded = count.clamp(group.min_size, group.max_size);
-        let limit = match bounded.cmp(&count) {
-            std::cmp::Ordering::Less => Some(format!("at most MaxSize {}", group.max_size)),
-            std::cmp::Ordering::Greater => Some(format!("at least MinSize {}", group.min_size)),
-            std::cmp::Ordering::Equal => None,
-        };
-        (bounded, limit.into_iter().collect())
+        let bounded = self.group.as_ref().map(|group| group.bounded(count));
+        bounded.unwrap_or((count, Vec::new()))
     }
 
     fn read(&self, workload: &Workload, snapshot: &Snapshot) -> Result<(f64, i32), String> {
@@ -393,16 +376,6 @@ impl Policy {
             evidence,
             limits,
         }
-    }
-}
-
-impl Group {
-    /// `text` is the JSON of `create-auto-scaling-group`; what isn't about counts is not looked at.
-    ///
-    /// # Errors
-    /// No such JSON, a minimum over the maximum, a desired capacity outside of both; with file and line.
-    pub fn parse(file_name: &str, text: &str) -> Result<Self, Error> {
-        load::group(File(file_name), text)
     }
 }
 

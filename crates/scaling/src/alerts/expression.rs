@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::token::{Token, tokens};
+
 type Labels = BTreeMap<String, String>;
 
 const AGGREGATORS: [&str; 4] = ["sum", "max", "min", "avg"];
@@ -17,15 +19,6 @@ const GROUPING: [&str; 6] = [
 const OTHER_WORDS: [&str; 9] = [
     "offset", "bool", "and", "or", "unless", "atan2", "inf", "nan", "start",
 ];
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Word(String),
-    Text(String),
-    /// A number or a duration, as it stands.
-    Number(String),
-    Sign(String),
-}
 
 /// `sum(max by (a) (metric{b="c"})) > 5`.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,11 +179,10 @@ pub(super) fn metrics(expression: &str) -> BTreeSet<String> {
         let next = tokens.get(index + 1);
         let opens = next == Some(&Token::Sign("(".to_owned()));
         match token {
-            Token::Word(word) if GROUPING.contains(&word.as_str()) => {
-                if opens {
-                    index = closing(&tokens, index, ")");
-                }
+            Token::Word(word) if opens && GROUPING.contains(&word.as_str()) => {
+                index = closing(&tokens, index, ")");
             }
+            Token::Word(word) if GROUPING.contains(&word.as_str()) => {}
             Token::Word(word) => {
                 let grouped =
                     matches!(next, Some(Token::Word(next)) if GROUPING.contains(&next.as_str()));
@@ -303,67 +295,6 @@ impl Reader<'_> {
         let number: f64 = text.parse().ok()?;
         Some(if negative { -number } else { number })
     }
-}
-
-/// None for a text that isn't closed.
-fn tokens(text: &str) -> Option<Vec<Token>> {
-    let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '#' => {
-                rest = rest
-                    .split_once('\n')
-                    .map_or("", |(_, after)| after)
-                    .trim_start();
-                continue;
-            }
-            '"' | '\'' => {
-                let (text, length) = quoted(rest, first)?;
-                tokens.push(Token::Text(text));
-                length
-            }
-            c if c.is_alphabetic() || c == '_' || c == ':' => {
-                let length = run(rest, |c| c.is_alphanumeric() || c == '_' || c == ':');
-                tokens.push(Token::Word(rest[..length].to_owned()));
-                length
-            }
-            c if c.is_ascii_digit() || c == '.' => {
-                let length = run(rest, |c| c.is_alphanumeric() || c == '.');
-                tokens.push(Token::Number(rest[..length].to_owned()));
-                length
-            }
-            _ => {
-                let two = [">=", "<=", "==", "!=", "=~", "!~"];
-                let length = if two.iter().any(|sign| rest.starts_with(sign)) {
-                    2
-                } else {
-                    first.len_utf8()
-                };
-                tokens.push(Token::Sign(rest[..length].to_owned()));
-                length
-            }
-        };
-        rest = rest[length..].trim_start();
-    }
-    Some(tokens)
-}
-
-fn run(text: &str, belongs: impl Fn(char) -> bool) -> usize {
-    text.find(|c| !belongs(c)).unwrap_or(text.len())
-}
-
-fn quoted(text: &str, quote: char) -> Option<(String, usize)> {
-    let mut out = String::new();
-    let mut chars = text.char_indices().skip(1);
-    while let Some((index, c)) = chars.next() {
-        match c {
-            '\\' => out.push(chars.next()?.1),
-            c if c == quote => return Some((out, index + 1)),
-            c => out.push(c),
-        }
-    }
-    None
 }
 
 #[cfg(test)]
