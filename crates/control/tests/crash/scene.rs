@@ -13,7 +13,10 @@ use hysio_control::{
     transaction::Phase,
 };
 use hysio_scaling::Resource;
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 const RESOURCE: Resource = Resource::TranscriptionWorkers;
 pub const OLD: i32 = 2;
@@ -142,7 +145,9 @@ async fn play_now(scene: &Scene) -> Played {
     for executor in 0..scene.executors {
         executors.spawn(carry_all_on(Arc::clone(&world), executor));
     }
-    executors.join_all().await;
+    timeout(CALM_FROM, executors.join_all())
+        .await
+        .expect("everything ends");
     // Something may still be on its way, and what somebody newer has set settles.
     sleep(CALM_FROM).await;
     let things = world.things();
