@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     Match, Matcher,
     features::{Features, NAMES, query_trigrams, score},
-    note::lasts,
+    mention::lasts,
     query::Query,
     rank,
 };
