@@ -91,7 +91,7 @@ impl Matcher {
             query_cover * term_cover,
             is(query_cover > ALL && term_cover > ALL),
             dice(query_trigrams, &term_trigrams(catalogue, term)),
-            is(kind == TermKind::Inclusion),
+            is(matches!(kind, TermKind::Inclusion | TermKind::Own)),
             is(kind == TermKind::Includes),
             is(kind == TermKind::Index),
             is(seen.other_missed),
