@@ -14,6 +14,15 @@ const GAPS_MAX: usize = 5;
 /// Terms of one sentence that are looked at closely.
 const CANDIDATES_MAX: usize = 400;
 
+/// Cover of a term from which it is named in full.
+pub(super) const IN_FULL: f32 = 0.99;
+
+/// What a sentence names.
+pub(super) struct Mentions {
+    pub present: Vec<Mention>,
+    pub absent: Vec<EntryId>,
+}
+
 /// A term found in a sentence.
 pub(super) struct Mention {
     pub term: u32,
@@ -30,27 +39,37 @@ pub(super) struct Mention {
 }
 
 impl Matcher {
-    /// The terms that a sentence names as present, strongest first.
+    /// The terms that a sentence names: as present, strongest first, and in full but as absent.
     pub(super) fn sentence(
         &self,
         catalogue: &Catalogue,
         tokens: &[Token],
         scopes: &[Scope],
         scratch: &mut [f32],
-    ) -> Vec<Mention> {
+    ) -> Mentions {
         let query = self.query(catalogue, tokens, false);
-        let mut mentions: Vec<Mention> = self
-            .held(catalogue, &query, scratch)
-            .into_iter()
-            .filter_map(|term| self.mention(catalogue, &query, tokens, term))
-            .filter_map(|mention| present(catalogue, tokens, scopes, mention))
-            .collect();
+        let mut mentions: Vec<Mention> = Vec::new();
+        let mut absent = Vec::new();
+        for term in self.held(catalogue, &query, scratch) {
+            let Some(mention) = self.mention(catalogue, &query, tokens, term) else {
+                continue;
+            };
+            let (entry, in_full) = (mention.entry, mention.term_cover > IN_FULL);
+            match present(catalogue, tokens, scopes, mention) {
+                Some(mention) => mentions.push(mention),
+                None if in_full => absent.push(entry),
+                None => {}
+            }
+        }
         mentions.sort_by(|a, b| {
             strength(b)
                 .total_cmp(&strength(a))
                 .then(a.term.cmp(&b.term))
         });
-        without_parts(mentions)
+        Mentions {
+            present: without_parts(mentions),
+            absent,
+        }
     }
 
     /// The terms that the sentence covers well enough, best first.

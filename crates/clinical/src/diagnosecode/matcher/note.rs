@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     Match, Matcher,
     associations::{Associated, Association},
-    mention::{Mention, strength},
+    mention::{IN_FULL, Mention, strength},
     note_score::{self, Candidate, Features, LEXICAL, Lexical, Seen},
     priors, rank,
 };
@@ -15,9 +15,7 @@ use crate::diagnosecode::{
     text::{Scope, Token},
 };
 
-/// Cover of a term from which it is named in full.
-const IN_FULL: f32 = 0.99;
-/// From this share on, words of another finding suffice.
+/// From this share on, words suffice that name another finding, or what is denied elsewhere.
 const CLOSE: f32 = 0.4;
 /// From this share on, words find a code that no term names.
 const ASSOCIATION_MIN: f32 = 0.25;
@@ -29,6 +27,13 @@ struct Mentioned {
     /// Which sentence named it first, as a share of the note.
     position: f32,
     ranges: Vec<(usize, usize)>,
+}
+
+/// What terms name in a note.
+struct Named {
+    findings: Vec<Finding>,
+    /// Categories of what is said to be absent.
+    absent: HashSet<String>,
 }
 
 /// A code that the note names or suggests.
@@ -84,9 +89,13 @@ impl Matcher {
         catalogue: &Catalogue,
         sentences: &[(Vec<Token>, Vec<Scope>)],
     ) -> Vec<Match> {
-        let mut findings = self.findings(catalogue, sentences);
+        let Named {
+            mut findings,
+            absent,
+        } = self.findings(catalogue, sentences);
         let associated = self.associations.of(&self.priors, sentences);
-        findings.extend(self.associated(catalogue, sentences, &associated, &findings));
+        let more = self.associated(catalogue, sentences, &associated, &findings, &absent);
+        findings.extend(more);
         let keys: Vec<String> = findings
             .iter()
             .map(|finding| priors::key(&finding.code.code))
@@ -117,22 +126,26 @@ impl Matcher {
         sentences: &[(Vec<Token>, Vec<Scope>)],
     ) -> Vec<(String, Lexical)> {
         self.findings(catalogue, sentences)
+            .findings
             .into_iter()
             .map(|finding| (priors::key(&finding.code.code), finding.lexical))
             .collect()
     }
 
-    fn findings(
-        &self,
-        catalogue: &Catalogue,
-        sentences: &[(Vec<Token>, Vec<Scope>)],
-    ) -> Vec<Finding> {
+    fn findings(&self, catalogue: &Catalogue, sentences: &[(Vec<Token>, Vec<Scope>)]) -> Named {
         let mut mentioned: HashMap<String, Mentioned> = HashMap::new();
+        let mut absent = HashSet::new();
         let mut scratch = vec![0.0_f32; catalogue.terms.len()];
         for (number, (tokens, scopes)) in sentences.iter().enumerate() {
             let said: HashSet<&str> = tokens.iter().map(|token| token.stem.as_str()).collect();
             let position = share(number, sentences.len());
-            for mention in self.sentence(catalogue, tokens, scopes, &mut scratch) {
+            let mentions = self.sentence(catalogue, tokens, scopes, &mut scratch);
+            let categories = mentions
+                .absent
+                .into_iter()
+                .map(|entry| priors::category(&catalogue.entry(entry).code).to_owned());
+            absent.extend(categories);
+            for mention in mentions.present {
                 let code = self.resolve(catalogue, mention.entry, &said);
                 collect(&mut mentioned, tokens, code, mention, position);
             }
@@ -142,7 +155,7 @@ impl Matcher {
             .map(|mentioned| mentioned.finding(catalogue))
             .collect();
         findings.sort_by(|a, b| a.code.code.cmp(&b.code.code));
-        findings
+        Named { findings, absent }
     }
 
     /// Codes that no term names but whose associated words stand in the note, with the code's title as their term.
@@ -152,6 +165,7 @@ impl Matcher {
         sentences: &[(Vec<Token>, Vec<Scope>)],
         associated: &Associated,
         named: &[Finding],
+        absent: &HashSet<String>,
     ) -> Vec<Finding> {
         let mut known: HashSet<String> = named
             .iter()
@@ -162,6 +176,7 @@ impl Matcher {
             .iter()
             .filter(|(code, association)| {
                 association.share >= ASSOCIATION_MIN
+                    && (association.share >= CLOSE || !absent.contains(priors::category(code)))
                     && !named
                         .iter()
                         .any(|finding| finding.accounts_for(code, association))

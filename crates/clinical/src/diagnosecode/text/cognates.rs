@@ -1,12 +1,15 @@
 //! Latin and Greek words of Dutch, found by their English relatives: the endings differ by rule, and what is spelt
 //! differently (`k` and `c`, `f` and `ph`, `t` and `th`) is folded away on both sides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::stem::stem;
 
 /// A shorter word is taken for its like too easily.
 const FOLDED_CHARS_MIN: usize = 4;
+
+/// Letters by which folded words are told apart at first sight.
+const START: usize = 3;
 
 /// Dutch endings with the English ones that may stand for them, longest first.
 const ENDINGS: &[(&str, &[&str])] = &[
@@ -126,6 +129,8 @@ const FOLDED: [(&str, &str); 16] = [
 pub(super) struct Cognates {
     /// English stems by what is left of them when folded.
     folded: HashMap<String, String>,
+    /// How these begin: most parts of words begin like none, and need no closer look.
+    starts: HashSet<[u8; START]>,
 }
 
 impl Cognates {
@@ -142,7 +147,8 @@ impl Cognates {
                 known.clone_from(stem);
             }
         }
-        Self { folded }
+        let starts = folded.keys().filter_map(|key| start(key)).collect();
+        Self { folded, starts }
     }
 
     /// The English stem that a learned Dutch word stands for.
@@ -150,10 +156,13 @@ impl Cognates {
         if word.len() < FOLDED_CHARS_MIN || !word.is_ascii() {
             return None;
         }
+        if start(&fold(word)).is_none_or(|start| !self.starts.contains(&start)) {
+            return None;
+        }
         let endings = ENDINGS
             .iter()
             .filter_map(|(dutch, english)| Some((word.strip_suffix(dutch)?, *english)))
-            .filter(|(base, _)| base.len() >= 2);
+            .filter(|(base, _)| base.len() >= START);
         let respelt = endings
             .flat_map(|(base, english)| english.iter().map(move |end| format!("{base}{end}")));
         std::iter::once(word.to_owned())
@@ -161,6 +170,10 @@ impl Cognates {
             .find_map(|candidate| self.folded.get(&fold(&stem(&candidate))))
             .map(String::as_str)
     }
+}
+
+fn start(folded: &str) -> Option<[u8; START]> {
+    folded.as_bytes().get(..START)?.try_into().ok()
 }
 
 /// Without what the languages spell differently: one letter for each sound, none twice in a row.

@@ -14,8 +14,12 @@ use super::{
 /// Words that only one of the languages has, for telling them apart.
 const DUTCH_WORDS: &str = "de het een van met bij en geen niet na sinds links rechts linker rechter voor door op aan \
     zonder wegens naar heeft is werd als gevolg tijdens tot uit om te zijn ziekte aandoening stoornis syndroom pijn";
-const ENGLISH_WORDS: &str = "the of with and no not after since left right for by on without due to has disease \
+const ENGLISH_WORDS: &str = "the with and no not after since left right for by on without due to has disease \
     disorder syndrome pain or from";
+
+/// What compounds that name complaints end in.
+const DUTCH_HEADS: &str = "ziekte ziekten aandoening aandoeningen stoornis stoornissen ontsteking klachten syndroom kanker breuk pijn \
+    koorts gezwel zweer steen stenen";
 
 /// Endings of learned words that English does not have.
 const DUTCH_ENDINGS: &str = "tie sie xie gie nie lie rie fie pie mie die isch ische eerd eerde iteit oom aal aire euze ief ieve \
@@ -52,10 +56,14 @@ impl Dutch {
         let has = |list: &str, word: &str| list.split_whitespace().any(|known| known == word);
         let (mut dutch, mut english) = (0, 0);
         let (mut dutch_function, mut english_function) = (0, 0);
+        // "or" in Dutch: English unless something else is Dutch.
+        let mut ambiguous = 0;
         for word in words {
             let text = word.text.as_str();
             let is_listed = self.lexicon.knows(&dutch_stem(text));
-            if has(DUTCH_WORDS, text) {
+            if text == "of" {
+                ambiguous += FUNCTION_WORD;
+            } else if has(DUTCH_WORDS, text) {
                 dutch_function += FUNCTION_WORD;
             } else if has(ENGLISH_WORDS, text) {
                 english_function += FUNCTION_WORD;
@@ -65,6 +73,9 @@ impl Dutch {
                 dutch += FOREIGN_WORD;
             }
         }
+        if dutch == 0 {
+            english_function += ambiguous;
+        }
         // Latin and Greek words of both languages outvote no function word.
         if dutch_function > 0 && english_function == 0 {
             return true;
@@ -72,8 +83,14 @@ impl Dutch {
         dutch + dutch_function > english + english_function
     }
 
-    /// A learned word with an ending that English lacks, or a compound with a part that English lacks.
+    /// A word that ends in a Dutch name of complaints, a learned word with an ending that English lacks, or a compound with a part that English lacks.
     fn looks_dutch(&self, word: &str, is_english: &impl Fn(&str) -> bool) -> bool {
+        let is_complaint = DUTCH_HEADS
+            .split_whitespace()
+            .any(|head| word.ends_with(head));
+        if is_complaint {
+            return true;
+        }
         let is_learned = DUTCH_ENDINGS
             .split_whitespace()
             .any(|ending| word.ends_with(ending));
