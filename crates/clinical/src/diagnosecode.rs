@@ -16,5 +16,6 @@ mod text;
 
 pub use catalogue::Catalogue;
 pub use engine::{
-    Engine, Error, Explained, Language, MAX_LIMIT, MAX_TEXT_BYTES, MODEL_VERSION, Query,
+    Engine, Error, Explained, Language, MAX_LIMIT, MAX_TEXT_BYTES, MODEL_VERSION, NoteEvidence,
+    Query,
 };

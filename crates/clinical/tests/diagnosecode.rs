@@ -151,6 +151,70 @@ fn one_word_over_and_over_is_one_finding() {
     );
 }
 
+/// The longest text that is taken, made of `part` with a number in it.
+fn long_text(part: impl Fn(usize) -> String) -> String {
+    let mut text = String::new();
+    for number in 0.. {
+        let next = part(number);
+        if text.len() + next.len() > MAX_TEXT_BYTES {
+            break;
+        }
+        text.push_str(&next);
+    }
+    text
+}
+
+#[test]
+fn the_longest_texts_of_any_kind_are_answered() {
+    let letters = |number: usize| -> String {
+        let name = |at: usize| {
+            char::from(b'a' + u8::try_from(number / 26_usize.pow(at as u32) % 26).unwrap_or(0))
+        };
+        (0..4).map(name).collect()
+    };
+    for text in [
+        long_text(|number| format!("hersenzenuw{}aandoening van de ", letters(number))),
+        long_text(|number| format!("{0}{0}{0}{0}ziekte ", letters(number))),
+        long_text(|_| "<div class=\"note\"><p>Left knee pain</p></div>".to_owned()),
+        long_text(|_| "左膝の痛み。".to_owned()),
+        long_text(|_| "боль в колене, ".to_owned()),
+        long_text(|_| "x".to_owned()),
+        long_text(|_| "pain left knee no fever ".to_owned()),
+    ] {
+        let found = suggest(&text);
+        assert!(found.len() <= Query::default().limit);
+        assert!(found.iter().all(|found| !found.evidence.is_empty()));
+    }
+}
+
+#[test]
+fn words_of_one_disease_do_not_speak_for_another_that_the_note_denies() {
+    let found = codes(
+        "Essential hypertension for ten years, treated with tablets. Seen today for low back pain after lifting a box. \
+         No fever. No diabetes. Her father had pneumonia.",
+    );
+    assert!(found.contains(&"I10".to_owned()), "{found:?}");
+    for absent in ["E11", "J18", "R50"] {
+        assert!(
+            found.iter().all(|code| !code.starts_with(absent)),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn dutch_names_and_compounds_are_found() {
+    for (text, code) in [
+        ("suikerziekte", "E11.9"),
+        ("familieanamnese met borstkanker", "Z80.3"),
+        ("linkerkniepijn", "M25.562"),
+        ("migraineaanval", "G43.909"),
+    ] {
+        let found = codes(text);
+        assert!(found.contains(&code.to_owned()), "{text}: {found:?}");
+    }
+}
+
 #[test]
 fn the_same_inputs_make_the_same_catalogue() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");

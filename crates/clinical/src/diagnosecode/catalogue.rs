@@ -6,6 +6,7 @@ mod alphabetic;
 mod build;
 mod expand;
 pub mod file;
+mod own_terms;
 mod source;
 mod tabular;
 mod terms;

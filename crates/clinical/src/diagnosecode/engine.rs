@@ -9,11 +9,11 @@ use super::{
     catalogue::{self, Code},
     dcsph::Dcsph,
     matcher::{Match, Matcher},
-    text::{Analyzer, Dutch, Token, Word, scopes, sentences, stem, words},
+    text::{Analyzer, Dutch, Scope, Token, Word, is_present, scopes, sentences, stem, words},
 };
 
 /// Names this ranking in answers and metrics; raised when suggestions change.
-pub const MODEL_VERSION: &str = "phrase-cover-1";
+pub const MODEL_VERSION: &str = "phrase-cover-2";
 
 /// A longer text is refused. A dictated hour has about 60 kB.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -86,6 +86,15 @@ pub struct Explained {
     pub features: Vec<(&'static str, f32)>,
 }
 
+/// What the matcher finds in a note before anything is weighed.
+#[derive(Debug)]
+pub struct NoteEvidence {
+    /// The stems that each sentence says to be present.
+    pub sentences: Vec<Vec<String>>,
+    /// The codes that terms name, without dot and seventh character, each with the features that tell how.
+    pub named: Vec<(String, [f32; 11])>,
+}
+
 /// A catalogue, opened and ready to match. Cheap to share; holds no text.
 #[derive(Debug)]
 pub struct Engine {
@@ -106,7 +115,7 @@ impl Engine {
         Self {
             matcher: Matcher::new(&catalogue),
             analyzer: Analyzer::english(),
-            dutch: Dutch::new(),
+            dutch: Dutch::new(catalogue.terms.stems()),
             dcsph: Dcsph::new(),
             catalogue,
         }
@@ -179,13 +188,31 @@ impl Engine {
             .collect())
     }
 
-    fn matches(&self, text: &str, language: Option<Language>) -> Vec<Match> {
+    /// What counts and weights of notes are made from (`scripts/catalogue/fit_notes.py`). The text is read as a note,
+    /// however short.
+    #[must_use]
+    pub fn note_evidence(&self, text: &str) -> NoteEvidence {
+        let sentences = self.sentences(text, None);
+        NoteEvidence {
+            sentences: sentences
+                .iter()
+                .map(|(tokens, scopes)| present_stems(tokens, scopes))
+                .collect(),
+            named: self.matcher.named(&self.catalogue, &sentences),
+        }
+    }
+
+    fn sentences(&self, text: &str, language: Option<Language>) -> Vec<(Vec<Token>, Vec<Scope>)> {
         let words = words(text);
         let language = language.unwrap_or_else(|| self.language(&words));
-        let sentences: Vec<_> = sentences(&words)
+        sentences(&words)
             .into_iter()
             .map(|sentence| (self.tokens(sentence, language), scopes(sentence)))
-            .collect();
+            .collect()
+    }
+
+    fn matches(&self, text: &str, language: Option<Language>) -> Vec<Match> {
+        let sentences = self.sentences(text, language);
         match sentences.as_slice() {
             [] => Vec::new(),
             [(tokens, scopes)] if tokens.len() <= PHRASE_TOKENS_MAX => {
@@ -241,6 +268,14 @@ impl Engine {
                 .collect(),
         }
     }
+}
+
+fn present_stems(tokens: &[Token], scopes: &[Scope]) -> Vec<String> {
+    tokens
+        .iter()
+        .filter(|token| is_present(scopes, token.start, token.end))
+        .map(|token| token.stem.clone())
+        .collect()
 }
 
 /// Control characters, and what stands for bytes that are no UTF-8, are more than one in ten.

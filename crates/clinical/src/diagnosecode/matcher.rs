@@ -4,7 +4,9 @@
 //! tokens ─▶ query (spellings, weights) ─▶ candidates (inverted index) ─▶ features ─▶ score ─▶ code (resolve)
 //! ```
 
+mod associations;
 mod features;
+mod mention;
 mod note;
 mod note_score;
 mod phrase;
@@ -12,14 +14,17 @@ mod priors;
 mod query;
 mod resolve;
 mod spelling;
+mod trees;
 mod weights;
 
 use super::{
     Catalogue,
     catalogue::{Code, TermKind},
 };
+use associations::Associations;
 use priors::Priors;
 use spelling::Spelling;
+use trees::Trees;
 use weights::Weights;
 
 /// What is derived from a catalogue once, when it is opened.
@@ -28,6 +33,8 @@ pub(super) struct Matcher {
     weights: Weights,
     spelling: Spelling,
     priors: Priors,
+    associations: Associations,
+    note_trees: Trees,
     /// The term that is the title of each entry; none if its title has no word.
     titles: Vec<Option<u32>>,
     /// Log of the number of terms of each entry.
@@ -62,6 +69,8 @@ impl Matcher {
             weights: Weights::new(catalogue),
             spelling: Spelling::new(catalogue.terms.stems()),
             priors: Priors::shipped(),
+            associations: Associations::shipped(),
+            note_trees: note_score::trees(),
             titles,
             term_counts: term_counts.into_iter().map(f32::ln).collect(),
         }

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Catalogue, EntryId, Error, NoteKind, Seventh, Source, TermKind, Terms, alphabetic, expand,
+    own_terms::own_terms,
     source::{self, Named},
     tabular::{self, Tabular},
     terms::Draft,
@@ -42,6 +43,7 @@ pub fn build(inputs: &Inputs) -> Result<Catalogue, Error> {
     .with(tabular);
     agree(&mut catalogue, text(&official.codes)?)?;
     let mut drafts = tabular_terms(&catalogue);
+    drafts.extend(own_terms(&catalogue));
     if let Some(index) = &index {
         drafts.extend(index_terms(&catalogue, &alphabetic::parse(index)?));
         sources.push(described(index));

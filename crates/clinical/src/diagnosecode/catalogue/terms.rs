@@ -16,6 +16,8 @@ pub enum TermKind {
     Inclusion,
     Includes,
     Index,
+    /// Of our own list of names.
+    Own,
 }
 
 /// A term before it is indexed.

@@ -38,10 +38,10 @@ pub(crate) const NAMES: [&str; FEATURES] = [
     "chapter_status",
 ];
 
-/// Fitted by `scripts/catalogue/fit_ranker.py phrases` on half of the development phrases.
+/// Fitted by `scripts/catalogue/fit_ranker.py` on the development phrases, with and without the alphabetical index.
 const COEFFICIENTS: Features = [
-    -6.926, 2.761, 2.879, 2.977, 0.369, 3.375, -0.400, -0.824, -1.529, -0.597, -1.026, 0.554,
-    -0.936, -0.087, -2.972, 0.837, 6.828, -0.150, 0.164, -0.826, -3.147, -1.766, -2.393,
+    -7.221, 2.864, 2.728, 2.922, 0.275, 4.127, -0.539, -1.026, -1.664, -0.863, -1.041, 0.407,
+    -0.404, -0.085, -2.138, 0.610, 7.445, -0.144, 0.254, -1.169, -2.556, -1.407, -2.184,
 ];
 
 /// Share of cover from which all counts as covered.
@@ -91,7 +91,7 @@ impl Matcher {
             query_cover * term_cover,
             is(query_cover > ALL && term_cover > ALL),
             dice(query_trigrams, &term_trigrams(catalogue, term)),
-            is(kind == TermKind::Inclusion),
+            is(matches!(kind, TermKind::Inclusion | TermKind::Own)),
             is(kind == TermKind::Includes),
             is(kind == TermKind::Index),
             is(seen.other_missed),

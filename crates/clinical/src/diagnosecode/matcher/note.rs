@@ -1,49 +1,84 @@
-//! A note: many findings in sentences. A term counts where a sentence holds most of it close together.
+//! A note: many findings in sentences, those that terms name and those that associated words suggest.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{
     Match, Matcher,
-    note_score::{self, Seen},
-    query::Query,
-    rank,
+    associations::{Associated, Association},
+    mention::{IN_FULL, Mention, strength},
+    note_score::{self, Candidate, Features, LEXICAL, Lexical, Seen},
+    priors, rank,
 };
 use crate::diagnosecode::{
     Catalogue,
-    catalogue::{Code, EntryId},
-    text::{Assertion, Scope, Token, asserted},
+    catalogue::Code,
+    text::{Scope, Token},
 };
 
-/// Least share of a term's weight that a sentence must hold.
-const TERM_COVER_MIN: f32 = 0.72;
-/// A term's words may lie this many tokens apart beyond their number.
-const GAPS_MAX: usize = 5;
-/// Terms of one sentence that are looked at closely.
-const CANDIDATES_MAX: usize = 400;
-
-/// A term found in a sentence.
-struct Mention {
-    term: u32,
-    entry: EntryId,
-    term_cover: f32,
-    /// Weight of the words found.
-    weight: f32,
-    density: f32,
-    /// Which tokens of the sentence, ascending.
-    tokens: Vec<usize>,
-    history: bool,
-    /// Stronger mentions of the same words.
-    rivals: u16,
-}
-
+/// From this share on, words suffice that name another finding, or what is denied elsewhere.
+const CLOSE: f32 = 0.4;
+/// From this share on, words find a code that no term names.
+const ASSOCIATION_MIN: f32 = 0.25;
 /// All mentions of one code.
-struct Finding {
+struct Mentioned {
     code: Code,
     best: Mention,
     mentions: u16,
     /// Which sentence named it first, as a share of the note.
     position: f32,
     ranges: Vec<(usize, usize)>,
+}
+
+/// What terms name in a note.
+struct Named {
+    findings: Vec<Finding>,
+    /// Categories of what is said to be absent.
+    absent: HashSet<String>,
+}
+
+/// A code that the note names or suggests.
+struct Finding {
+    code: Code,
+    term: u32,
+    lexical: Lexical,
+    ranges: Vec<(usize, usize)>,
+}
+
+impl Finding {
+    /// Whether its own words are what is associated with a code of another category: diabetes is often given where
+    /// hypertension is, but the word says the one and not the other.
+    fn accounts_for(&self, code: &str, association: &Association) -> bool {
+        let holds = |place: &(usize, usize)| {
+            self.ranges.iter().any(|range| range.0 == place.0)
+                && self.ranges.iter().any(|range| range.1 == place.1)
+        };
+        association.share < CLOSE
+            && priors::category(&self.code.code) != priors::category(code)
+            && self.lexical[0] > IN_FULL
+            && association.places.iter().any(holds)
+    }
+}
+
+impl Mentioned {
+    fn finding(self, catalogue: &Catalogue) -> Finding {
+        let seen = Seen {
+            term_cover: self.best.term_cover,
+            weight: self.best.weight,
+            density: self.best.density,
+            words: self.best.tokens.len(),
+            mentions: self.mentions,
+            rivals: self.best.rivals,
+            position: self.position,
+            history: self.best.history,
+            kind: catalogue.terms.kind(self.best.term),
+        };
+        Finding {
+            lexical: seen.features(),
+            code: self.code,
+            term: self.best.term,
+            ranges: self.ranges,
+        }
+    }
 }
 
 impl Matcher {
@@ -54,244 +89,141 @@ impl Matcher {
         catalogue: &Catalogue,
         sentences: &[(Vec<Token>, Vec<Scope>)],
     ) -> Vec<Match> {
-        let mut findings: HashMap<String, Finding> = HashMap::new();
-        let mut scratch = vec![0.0_f32; catalogue.terms.len()];
-        for (number, (tokens, scopes)) in sentences.iter().enumerate() {
-            let said: HashSet<&str> = tokens.iter().map(|token| token.stem.as_str()).collect();
-            let position = share(number, sentences.len());
-            for mention in self.sentence(catalogue, tokens, scopes, &mut scratch) {
-                let code = self.resolve(catalogue, mention.entry, &said);
-                collect(&mut findings, tokens, code, mention, position);
-            }
-        }
+        let Named {
+            mut findings,
+            absent,
+        } = self.findings(catalogue, sentences);
+        let associated = self.associations.of(&self.priors, sentences);
+        let more = self.associated(catalogue, sentences, &associated, &findings, &absent);
+        findings.extend(more);
+        let keys: Vec<String> = findings
+            .iter()
+            .map(|finding| priors::key(&finding.code.code))
+            .collect();
+        let candidates: Vec<Candidate> = findings
+            .iter()
+            .zip(&keys)
+            .map(|(finding, key)| Candidate {
+                key,
+                lexical: finding.lexical,
+                association: associated.codes.get(key.as_str()),
+            })
+            .collect();
+        let features = note_score::features(&self.priors, &associated, &candidates);
         let mut matches: Vec<Match> = findings
-            .into_values()
-            .map(|finding| self.scored(catalogue, finding))
+            .into_iter()
+            .zip(features)
+            .map(|(finding, features)| self.scored(finding, features))
             .collect();
         rank(&mut matches);
         matches
     }
 
-    fn scored(&self, catalogue: &Catalogue, finding: Finding) -> Match {
-        let entry = catalogue.entry(finding.best.entry);
-        let features = note_score::features(&Seen {
-            term_cover: finding.best.term_cover,
-            weight: finding.best.weight,
-            density: finding.best.density,
-            words: finding.best.tokens.len(),
-            mentions: finding.mentions,
-            rivals: finding.best.rivals,
-            position: finding.position,
-            history: finding.best.history,
-            kind: catalogue.terms.kind(finding.best.term),
-            chapter: entry.chapter,
-            prior: self.priors.of(&finding.code.code),
-            category_prior: self.priors.of_category(&finding.code.code),
-            reliability: self.priors.reliability(&finding.code.code),
-        });
-        let score = note_score::score(&features);
+    /// The codes that terms name, by code, with how they do.
+    pub(crate) fn named(
+        &self,
+        catalogue: &Catalogue,
+        sentences: &[(Vec<Token>, Vec<Scope>)],
+    ) -> Vec<(String, Lexical)> {
+        self.findings(catalogue, sentences)
+            .findings
+            .into_iter()
+            .map(|finding| (priors::key(&finding.code.code), finding.lexical))
+            .collect()
+    }
+
+    fn findings(&self, catalogue: &Catalogue, sentences: &[(Vec<Token>, Vec<Scope>)]) -> Named {
+        let mut mentioned: HashMap<String, Mentioned> = HashMap::new();
+        let mut absent = HashSet::new();
+        let mut scratch = vec![0.0_f32; catalogue.terms.len()];
+        for (number, (tokens, scopes)) in sentences.iter().enumerate() {
+            let said: HashSet<&str> = tokens.iter().map(|token| token.stem.as_str()).collect();
+            let position = share(number, sentences.len());
+            let mentions = self.sentence(catalogue, tokens, scopes, &mut scratch);
+            let categories = mentions
+                .absent
+                .into_iter()
+                .map(|entry| priors::category(&catalogue.entry(entry).code).to_owned());
+            absent.extend(categories);
+            for mention in mentions.present {
+                let code = self.resolve(catalogue, mention.entry, &said);
+                collect(&mut mentioned, tokens, code, mention, position);
+            }
+        }
+        let mut findings: Vec<Finding> = mentioned
+            .into_values()
+            .map(|mentioned| mentioned.finding(catalogue))
+            .collect();
+        findings.sort_by(|a, b| a.code.code.cmp(&b.code.code));
+        Named { findings, absent }
+    }
+
+    /// Codes that no term names but whose associated words stand in the note, with the code's title as their term.
+    fn associated(
+        &self,
+        catalogue: &Catalogue,
+        sentences: &[(Vec<Token>, Vec<Scope>)],
+        associated: &Associated,
+        named: &[Finding],
+        absent: &HashSet<String>,
+    ) -> Vec<Finding> {
+        let mut known: HashSet<String> = named
+            .iter()
+            .map(|finding| priors::key(&finding.code.code))
+            .collect();
+        let mut likely: Vec<_> = associated
+            .codes
+            .iter()
+            .filter(|(code, association)| {
+                association.share >= ASSOCIATION_MIN
+                    && (association.share >= CLOSE || !absent.contains(priors::category(code)))
+                    && !named
+                        .iter()
+                        .any(|finding| finding.accounts_for(code, association))
+            })
+            .collect();
+        likely.sort_unstable_by_key(|(code, _)| **code);
+        let mut findings = Vec::new();
+        for (code, association) in likely {
+            let Some(entry) = catalogue.find(code).map(|code| code.entry) else {
+                continue;
+            };
+            let Some(term) = self.titles[entry as usize] else {
+                continue;
+            };
+            let said: HashSet<&str> = sentences[association.sentence]
+                .0
+                .iter()
+                .map(|token| token.stem.as_str())
+                .collect();
+            let code = self.resolve(catalogue, entry, &said);
+            if known.insert(priors::key(&code.code)) {
+                findings.push(Finding {
+                    code,
+                    term,
+                    lexical: [0.0; LEXICAL],
+                    ranges: association.places.clone(),
+                });
+            }
+        }
+        findings
+    }
+
+    fn scored(&self, finding: Finding, features: Features) -> Match {
+        let score = self.note_trees.score(&features);
         Match {
             score,
             probability: 1.0 / (1.0 + (-score).exp()),
-            term: finding.best.term,
+            term: finding.term,
             ranges: finding.ranges,
             features: note_score::NAMES.into_iter().zip(features).collect(),
             code: finding.code,
         }
     }
-
-    fn sentence(
-        &self,
-        catalogue: &Catalogue,
-        tokens: &[Token],
-        scopes: &[Scope],
-        scratch: &mut [f32],
-    ) -> Vec<Mention> {
-        let query = self.query(catalogue, tokens, false);
-        let mut mentions: Vec<Mention> = self
-            .held(catalogue, &query, scratch)
-            .into_iter()
-            .filter_map(|term| self.mention(catalogue, &query, tokens, term))
-            .filter_map(|mention| present(catalogue, tokens, scopes, mention))
-            .collect();
-        mentions.sort_by(|a, b| {
-            strength(b)
-                .total_cmp(&strength(a))
-                .then(a.term.cmp(&b.term))
-        });
-        without_parts(mentions)
-    }
-
-    /// The terms that the sentence covers well enough, best first.
-    fn held(&self, catalogue: &Catalogue, query: &Query, covered: &mut [f32]) -> Vec<u32> {
-        let mut touched = Vec::new();
-        for (stem, meant) in &query.meant {
-            let gain = self.weights.stem(*stem) * meant.similarity;
-            for term in catalogue.terms.postings(*stem) {
-                let sum = &mut covered[*term as usize];
-                if *sum == 0.0 {
-                    touched.push(*term);
-                }
-                *sum += gain;
-            }
-        }
-        let mut held: Vec<(f32, u32)> = Vec::new();
-        for term in touched {
-            let sum = std::mem::take(&mut covered[term as usize]);
-            if sum >= TERM_COVER_MIN * self.weights.term(term) {
-                held.push((sum, term));
-            }
-        }
-        held.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        held.truncate(CANDIDATES_MAX);
-        held.into_iter().map(|(_, term)| term).collect()
-    }
-
-    fn mention(
-        &self,
-        catalogue: &Catalogue,
-        query: &Query,
-        tokens: &[Token],
-        term: u32,
-    ) -> Option<Mention> {
-        let mut wanted: Vec<(&str, f32)> = Vec::new();
-        let mut weight = 0.0;
-        for token in catalogue.terms.tokens(term) {
-            if let Some(meant) = query.meant.get(&token.stem)
-                && !token.optional
-            {
-                let gain = self.weights.stem(token.stem) * meant.similarity;
-                weight += gain;
-                wanted.push((query.tokens[meant.token].stem.as_str(), gain));
-            }
-        }
-        let term_cover = weight / self.weights.term(term);
-        if term_cover < TERM_COVER_MIN {
-            return None;
-        }
-        let tokens = closest(tokens, &wanted)?;
-        let span = tokens.last()? - tokens.first()? + 1;
-        let gaps = span - tokens.len();
-        (gaps <= GAPS_MAX).then(|| Mention {
-            term,
-            entry: catalogue.terms.entry(term),
-            term_cover,
-            weight,
-            density: 1.0 / (1.0 + f32::from(u8::try_from(gaps).unwrap_or(u8::MAX)) * 0.15),
-            tokens,
-            history: false,
-            rivals: 0,
-        })
-    }
-}
-
-/// The occurrence of each wanted stem in the run of tokens that lies closest together: anchored at each occurrence of
-/// the heaviest, the nearest of each other.
-fn closest(tokens: &[Token], wanted: &[(&str, f32)]) -> Option<Vec<usize>> {
-    let heaviest = wanted.iter().max_by(|a, b| a.1.total_cmp(&b.1))?.0;
-    let places = |stem: &str| -> Vec<usize> {
-        (0..tokens.len())
-            .filter(|at| tokens[*at].stem == stem)
-            .collect()
-    };
-    let others: Vec<Vec<usize>> = wanted
-        .iter()
-        .filter(|(stem, _)| *stem != heaviest)
-        .map(|(stem, _)| places(stem))
-        .collect();
-    places(heaviest)
-        .into_iter()
-        .map(|anchor| {
-            let mut run: Vec<usize> = others
-                .iter()
-                .filter_map(|places| places.iter().copied().min_by_key(|at| at.abs_diff(anchor)))
-                .collect();
-            run.push(anchor);
-            run.sort_unstable();
-            run.dedup();
-            run
-        })
-        .min_by_key(|run| run[run.len() - 1] - run[0])
-}
-
-/// Leaves out what is not said to be present; marks what is said to be of old.
-fn present(
-    catalogue: &Catalogue,
-    tokens: &[Token],
-    scopes: &[Scope],
-    mut mention: Mention,
-) -> Option<Mention> {
-    let first = &tokens[*mention.tokens.first()?];
-    let last = &tokens[*mention.tokens.last()?];
-    let start = first.start.min(last.start);
-    let end = last.end.max(first.end);
-    match asserted(scopes, start, end) {
-        None => Some(mention),
-        Some(Assertion::Family) => catalogue
-            .entry(mention.entry)
-            .code
-            .starts_with("Z8")
-            .then_some(mention),
-        Some(Assertion::Negated | Assertion::Hypothetical | Assertion::Past) => None,
-        Some(Assertion::History) => {
-            mention.history = true;
-            lasts(&catalogue.entry(mention.entry).code).then_some(mention)
-        }
-    }
-}
-
-/// Whether a history of it means that it is still there: endocrine and mental disorders, chronic disorders of nerves,
-/// heart, lungs, joints and kidneys.
-pub(super) fn lasts(code: &str) -> bool {
-    let category = code.get(..3).unwrap_or(code);
-    ["E", "F"].iter().any(|letter| category.starts_with(letter))
-        || [
-            ("G20", "G47"),
-            ("I10", "I16"),
-            ("I20", "I20"),
-            ("I25", "I25"),
-            ("I27", "I27"),
-            ("I34", "I51"),
-            ("J40", "J47"),
-            ("K21", "K21"),
-            ("K50", "K51"),
-            ("K70", "K77"),
-            ("L40", "L40"),
-            ("M05", "M19"),
-            ("M45", "M45"),
-            ("M80", "M81"),
-            ("N18", "N18"),
-            ("N40", "N40"),
-        ]
-        .iter()
-        .any(|(first, last)| (*first..=*last).contains(&category))
-}
-
-/// Drops a mention whose words are a part of a stronger one's: the colic of a renal colic.
-fn without_parts(mentions: Vec<Mention>) -> Vec<Mention> {
-    let mut kept: Vec<Mention> = Vec::new();
-    for mut mention in mentions {
-        let is_part = kept.iter().any(|stronger| {
-            stronger.tokens.len() > mention.tokens.len()
-                && mention
-                    .tokens
-                    .iter()
-                    .all(|token| stronger.tokens.binary_search(token).is_ok())
-        });
-        if !is_part {
-            let rivals = kept
-                .iter()
-                .filter(|stronger| stronger.tokens == mention.tokens)
-                .count();
-            mention.rivals = u16::try_from(rivals).unwrap_or(u16::MAX);
-            kept.push(mention);
-        }
-    }
-    kept
 }
 
 fn collect(
-    findings: &mut HashMap<String, Finding>,
+    mentioned: &mut HashMap<String, Mentioned>,
     tokens: &[Token],
     code: Code,
     mention: Mention,
@@ -301,13 +233,13 @@ fn collect(
         .tokens
         .iter()
         .map(|at| (tokens[*at].start, tokens[*at].end));
-    match findings.get_mut(&code.code) {
+    match mentioned.get_mut(&code.code) {
         None => {
             let mut ranges: Vec<_> = ranges.collect();
             ranges.dedup();
-            findings.insert(
+            mentioned.insert(
                 code.code.clone(),
-                Finding {
+                Mentioned {
                     code,
                     mentions: 1,
                     position,
@@ -326,10 +258,6 @@ fn collect(
             }
         }
     }
-}
-
-fn strength(mention: &Mention) -> f32 {
-    mention.weight * mention.term_cover * mention.density
 }
 
 fn share(part: usize, whole: usize) -> f32 {

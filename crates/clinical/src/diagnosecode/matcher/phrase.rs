@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     Match, Matcher,
     features::{Features, NAMES, query_trigrams, score},
-    note::lasts,
+    mention::lasts,
     query::Query,
     rank,
 };
@@ -17,9 +17,21 @@ use crate::diagnosecode::{
 
 /// Log-odds from which a phrase is taken to be meant as the term says it.
 const CONFIDENT: f32 = 0.0;
-/// Fitted with the weights of the features (`scripts/catalogue/fit_ranker.py phrases`).
-const CALIBRATION_SLOPE: f32 = 0.838;
-const CALIBRATION_OFFSET: f32 = 1.477;
+/// Log-odds of a suggestion's share, ascending, with the log-odds that it is right; fitted with the weights of the features
+/// (`scripts/catalogue/fit_ranker.py`). Even what nothing else comes near is wrong at times.
+const CALIBRATION: [(f32, f32); 11] = [
+    (-8.0, -5.219),
+    (-6.0, -3.501),
+    (-4.0, -1.865),
+    (-3.0, -0.855),
+    (-2.0, -0.391),
+    (-1.0, 0.342),
+    (0.0, 0.816),
+    (1.0, 1.706),
+    (2.0, 1.923),
+    (3.5, 1.957),
+    (6.0, 2.022),
+];
 /// Keeps the log-odds finite.
 const SHARE_MIN: f32 = 1e-6;
 /// Candidates of the inverted index whose features are computed.
@@ -167,7 +179,39 @@ fn share_out(matches: &mut [Match]) {
         + (-highest).exp();
     for found in matches {
         let share = ((found.score - highest).exp() / whole).clamp(SHARE_MIN, 1.0 - SHARE_MIN);
-        let log_odds = CALIBRATION_SLOPE * (share / (1.0 - share)).ln() + CALIBRATION_OFFSET;
+        let log_odds = calibrated((share / (1.0 - share)).ln());
         found.probability = 1.0 / (1.0 + (-log_odds).exp());
+    }
+}
+
+/// Straight between the knots, level beyond them.
+fn calibrated(log_odds: f32) -> f32 {
+    let next = CALIBRATION.partition_point(|(knot, _)| *knot < log_odds);
+    match (
+        next.checked_sub(1).map(|at| CALIBRATION[at]),
+        CALIBRATION.get(next),
+    ) {
+        (None, Some((_, lowest))) => *lowest,
+        (Some((_, highest)), None) => highest,
+        (Some((from, low)), Some((to, high))) => {
+            low + (high - low) * (log_odds - from) / (to - from)
+        }
+        (None, None) => log_odds,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_rise_with_the_share() {
+        let mut last = f32::MIN;
+        for step in -200_i16..200 {
+            let now = calibrated(f32::from(step) / 20.0);
+            assert!(now >= last, "{step}");
+            last = now;
+        }
+        assert!((calibrated(-1.0) - 0.342).abs() < 1e-6);
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Token {
     pub after_break: bool,
     hyphenated: bool,
     rewritten: bool,
+    is_final: bool,
 }
 
 /// A stem of a catalogue's term. Optional ones stand in brackets there: they may be present or absent.
@@ -145,7 +146,9 @@ impl Analyzer {
                 token.start = previous.start;
                 stemmed.pop();
             }
-            token.stem = stem(&token.stem);
+            if !token.is_final {
+                token.stem = stem(&token.stem);
+            }
             stemmed.push(token);
         }
         stemmed
@@ -187,6 +190,7 @@ impl From<&Word> for Token {
             after_break: word.after_break,
             hyphenated: word.hyphenated,
             rewritten: false,
+            is_final: false,
         }
     }
 }
@@ -196,6 +200,14 @@ impl Token {
         Self {
             stem,
             ..self.clone()
+        }
+    }
+
+    /// With a stem that needs no stemming.
+    pub(super) fn with_final_stem(&self, stem: String) -> Self {
+        Self {
+            is_final: true,
+            ..self.with_stem(stem)
         }
     }
 
@@ -220,6 +232,7 @@ impl Rewritable for Token {
             after_break: first.after_break,
             hyphenated: false,
             rewritten: true,
+            is_final: false,
         }
     }
 }

@@ -199,6 +199,14 @@ pub(crate) fn asserted(scopes: &[Scope], start: usize, end: usize) -> Option<Ass
         .map(|scope| scope.assertion)
 }
 
+/// Whether the patient has, or has had, what the range says.
+pub(crate) fn is_present(scopes: &[Scope], start: usize, end: usize) -> bool {
+    matches!(
+        asserted(scopes, start, end),
+        None | Some(Assertion::History)
+    )
+}
+
 fn run_at(sentence: &[Word], at: usize, run: &str) -> Option<usize> {
     let mut length = 0;
     for wanted in run.split(' ') {

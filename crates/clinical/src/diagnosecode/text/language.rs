@@ -5,81 +5,39 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 use super::{
     analyzer::Token,
+    cognates::Cognates,
+    compounds::{self, Part},
     rewrite::Rewriter,
     words::{Word, words},
 };
 
-/// A part of a compound has at least this many letters.
-const PART_CHARS_MIN: usize = 3;
-/// Longer words are no compounds that people write; the work of taking them apart grows with their length.
-const COMPOUND_CHARS_MAX: usize = 40;
-
-/// Dutch and English endings of learned words, longest first.
-const ENDINGS: [(&str, &str); 38] = [
-    ("iteiten", "ity"),
-    ("atische", "atic"),
-    ("logische", "logical"),
-    ("opathie", "opathy"),
-    ("ectomie", "ectomy"),
-    ("otomie", "otomy"),
-    ("plegie", "plegia"),
-    ("kardie", "cardia"),
-    ("emie", "emia"),
-    ("urie", "uria"),
-    ("algie", "algia"),
-    ("fobie", "phobia"),
-    ("ische", "ic"),
-    ("iteit", "ity"),
-    ("euze", "ous"),
-    ("eeus", "eal"),
-    ("eale", "eal"),
-    ("iele", "ial"),
-    ("isch", "ic"),
-    ("tie", "tion"),
-    ("sie", "sion"),
-    ("cele", "cele"),
-    ("aire", "ary"),
-    ("eren", "ing"),
-    ("ieve", "ive"),
-    ("atie", "ation"),
-    ("air", "ary"),
-    ("ief", "ive"),
-    ("ose", "osis"),
-    ("ase", "ase"),
-    ("oom", "oma"),
-    ("eus", "ous"),
-    ("aal", "al"),
-    ("ale", "al"),
-    ("ele", "al"),
-    ("ie", "y"),
-    ("us", "us"),
-    ("e", ""),
-];
-
-/// Letters that the languages write differently, tried together.
-const LETTERS: [(&str, &str); 7] = [
-    ("oedeem", "edema"),
-    ("fy", "phy"),
-    ("fo", "pho"),
-    ("k", "c"),
-    ("z", "s"),
-    ("oe", "e"),
-    ("sch", "sch"),
-];
-
 /// Words that only one of the languages has, for telling them apart.
 const DUTCH_WORDS: &str = "de het een van met bij en geen niet na sinds links rechts linker rechter voor door op aan \
-    zonder wegens naar heeft is werd als";
-const ENGLISH_WORDS: &str =
-    "the of with and no not after since left right for by on without due to has was in";
+    zonder wegens naar heeft is werd als gevolg tijdens tot uit om te zijn ziekte aandoening stoornis syndroom pijn";
+const ENGLISH_WORDS: &str = "the with and no not after since left right for by on without due to has disease \
+    disorder syndrome pain or from";
+
+/// What compounds that name complaints end in.
+const DUTCH_HEADS: &str = "ziekte ziekten aandoening aandoeningen stoornis stoornissen ontsteking klachten syndroom kanker breuk pijn \
+    koorts gezwel zweer steen stenen";
+
+/// Endings of learned words that English does not have.
+const DUTCH_ENDINGS: &str = "tie sie xie gie nie lie rie fie pie mie die isch ische eerd eerde iteit oom aal aire euze ief ieve \
+    uur eem eel iek";
 
 #[derive(Debug)]
 pub(crate) struct Dutch {
     lexicon: Rewriter,
+    cognates: Cognates,
 }
 
+/// How much a word tells of the language.
+const FUNCTION_WORD: i32 = 3;
+const FOREIGN_WORD: i32 = 2;
+
 impl Dutch {
-    pub(crate) fn new() -> Self {
+    /// `english_stems` are those of the catalogue.
+    pub(crate) fn new(english_stems: &[String]) -> Self {
         let left = |side: &str| {
             words(side)
                 .iter()
@@ -89,6 +47,7 @@ impl Dutch {
         let right = |side: &str| words(side).into_iter().map(|word| word.text).collect();
         Self {
             lexicon: Rewriter::parse(include_str!("../../../data/dutch.tsv"), left, right),
+            cognates: Cognates::new(english_stems),
         }
     }
 
@@ -96,23 +55,57 @@ impl Dutch {
     pub(crate) fn is_dutch(&self, words: &[Word], is_english: impl Fn(&str) -> bool) -> bool {
         let has = |list: &str, word: &str| list.split_whitespace().any(|known| known == word);
         let (mut dutch, mut english) = (0, 0);
+        let (mut dutch_function, mut english_function) = (0, 0);
+        // "or" in Dutch: English unless something else is Dutch.
+        let mut ambiguous = 0;
         for word in words {
             let text = word.text.as_str();
             let is_listed = self.lexicon.knows(&dutch_stem(text));
-            if has(DUTCH_WORDS, text) {
-                dutch += 3;
+            if text == "of" {
+                ambiguous += FUNCTION_WORD;
+            } else if has(DUTCH_WORDS, text) {
+                dutch_function += FUNCTION_WORD;
             } else if has(ENGLISH_WORDS, text) {
-                english += 3;
+                english_function += FUNCTION_WORD;
             } else if is_english(text) {
                 english += i32::from(!is_listed);
-            } else if is_listed
-                || self.parts(text).is_some()
-                || cognates(text).iter().any(|word| is_english(word))
-            {
-                dutch += 2;
+            } else if is_listed || self.looks_dutch(text, &is_english) {
+                dutch += FOREIGN_WORD;
             }
         }
-        dutch > english
+        if dutch == 0 {
+            english_function += ambiguous;
+        }
+        // Latin and Greek words of both languages outvote no function word.
+        if dutch_function > 0 && english_function == 0 {
+            return true;
+        }
+        dutch + dutch_function > english + english_function
+    }
+
+    /// A word that ends in a Dutch name of complaints, a learned word with an ending that English lacks, or a compound with a part that English lacks.
+    fn looks_dutch(&self, word: &str, is_english: &impl Fn(&str) -> bool) -> bool {
+        let is_complaint = DUTCH_HEADS
+            .split_whitespace()
+            .any(|head| word.ends_with(head));
+        if is_complaint {
+            return true;
+        }
+        let is_learned = DUTCH_ENDINGS
+            .split_whitespace()
+            .any(|ending| word.ends_with(ending));
+        if is_learned && self.relative(word).is_some() {
+            return true;
+        }
+        let mut dutch_part = false;
+        let whole = compounds::split(word, |part| {
+            if let Some(words) = self.listed(part) {
+                dutch_part |= !is_english(part);
+                return Some(Part::Known(words));
+            }
+            Some(Part::Relative(vec![self.related(part)?]))
+        });
+        whole.is_some() && dutch_part
     }
 
     /// English words in place of the Dutch ones. `is_english` says whether the catalogue has a word.
@@ -139,134 +132,101 @@ impl Dutch {
             translated.extend(
                 self.word(word, &is_english)
                     .into_iter()
-                    .map(|word| token.with_stem(word)),
+                    .map(|english| english.at(&token)),
             );
         }
         translated
     }
 
-    fn word(&self, word: &str, is_english: &impl Fn(&str) -> bool) -> Vec<String> {
+    fn word(&self, word: &str, is_english: &impl Fn(&str) -> bool) -> Vec<English> {
         if is_english(word) {
-            return vec![word.to_owned()];
+            return vec![English::Word(word.to_owned())];
         }
-        if let Some(parts) = self.parts(word) {
-            return parts;
+        if let Some(relative) = self.relative(word) {
+            return vec![English::Stem(relative.to_owned())];
         }
-        if let Some(cognate) = cognates(word)
-            .into_iter()
-            .find(|cognate| is_english(cognate))
-        {
-            return vec![cognate];
-        }
-        self.half_known(word, is_english).unwrap_or_else(|| {
-            vec![
-                cognates(word)
-                    .into_iter()
-                    .next()
-                    .unwrap_or_else(|| word.to_owned()),
-            ]
+        self.compound(word)
+            .unwrap_or_else(|| vec![English::Word(word.to_owned())])
+    }
+
+    fn compound(&self, word: &str) -> Option<Vec<English>> {
+        compounds::split(word, |part| {
+            self.listed(part)
+                .map(Part::Known)
+                .or_else(|| Some(Part::Relative(vec![self.related(part)?])))
         })
     }
 
-    /// A compound whose parts are both in the list: `linkerknie`, `schouder-s-pijn`.
-    fn parts(&self, word: &str) -> Option<Vec<String>> {
-        self.split(word, &|part| self.listed(part), &|part| self.listed(part))
+    fn related(&self, part: &str) -> Option<English> {
+        Some(English::Stem(self.relative(part)?.to_owned()))
     }
 
-    /// A compound of which one part is in the list and the other a word of both languages: `urethrapijn`.
-    fn half_known(&self, word: &str, is_english: &impl Fn(&str) -> bool) -> Option<Vec<String>> {
-        let shared = |part: &str| {
-            cognates(part)
-                .into_iter()
-                .chain([part.to_owned()])
-                .find(|part| part.len() > PART_CHARS_MIN && is_english(part))
-                .map(|part| vec![part])
-        };
-        let listed = |part: &str| self.listed(part);
-        self.split(word, &listed, &shared)
-            .or_else(|| self.split(word, &shared, &listed))
-            .or_else(|| self.split(word, &shared, &shared))
+    /// The English stem of a learned word. `ge` marks participles only.
+    fn relative(&self, word: &str) -> Option<&str> {
+        let participle = word
+            .strip_prefix("ge")
+            .filter(|_| word.ends_with("eerd") || word.ends_with("eerde"));
+        self.cognates
+            .find(word)
+            .or_else(|| self.cognates.find(participle?))
     }
 
-    fn split(
-        &self,
-        word: &str,
-        first: &impl Fn(&str) -> Option<Vec<String>>,
-        second: &impl Fn(&str) -> Option<Vec<String>>,
-    ) -> Option<Vec<String>> {
-        if word.len() > COMPOUND_CHARS_MAX {
-            return None;
-        }
-        // The longest first part that is known.
-        (PART_CHARS_MIN..word.len().saturating_sub(PART_CHARS_MIN - 1))
-            .rev()
-            .filter(|at| word.is_char_boundary(*at))
-            .find_map(|at| {
-                let (start, end) = word.split_at(at);
-                let tail = second(end)?;
-                let head = [
-                    start,
-                    start.strip_suffix('s').unwrap_or(start),
-                    start.strip_suffix("en").unwrap_or(start),
-                ]
-                .into_iter()
-                .filter(|start| start.len() >= PART_CHARS_MIN)
-                .find_map(first)?;
-                Some([head, tail].concat())
-            })
-    }
-
-    fn listed(&self, part: &str) -> Option<Vec<String>> {
+    fn listed(&self, part: &str) -> Option<Vec<English>> {
         self.lexicon
             .single(&dutch_stem(part))
             .filter(|words| !words.is_empty())
-            .map(<[String]>::to_vec)
+            .map(|words| words.iter().cloned().map(English::Word).collect())
     }
+}
+
+/// What stands for a Dutch word.
+#[derive(Clone)]
+enum English {
+    Word(String),
+    /// Already as the catalogue has it: stemming is not to be done twice.
+    Stem(String),
+}
+
+impl English {
+    fn at(self, token: &Token) -> Token {
+        match self {
+            Self::Word(word) => token.with_stem(word),
+            Self::Stem(stem) => token.with_final_stem(stem),
+        }
+    }
+}
+
+thread_local! {
+    static STEMMER: Stemmer = Stemmer::create(Algorithm::Dutch);
 }
 
 pub(crate) fn dutch_stem(word: &str) -> String {
-    Stemmer::create(Algorithm::Dutch).stem(word).into_owned()
-}
-
-/// English words that a learned Dutch word may be, likeliest first.
-fn cognates(word: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for (dutch, english) in ENDINGS {
-        if let Some(base) = word.strip_suffix(dutch) {
-            found.push(format!("{base}{english}"));
-        }
-    }
-    found.push(word.to_owned());
-    let respelt: Vec<String> = found
-        .iter()
-        .map(|candidate| {
-            LETTERS
-                .iter()
-                .fold(candidate.clone(), |word, (dutch, english)| {
-                    word.replace(dutch, english)
-                })
-        })
-        .collect();
-    found.extend(respelt);
-    found
+    STEMMER.with(|stemmer| stemmer.stem(word).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosecode::text::stem;
 
-    fn english(text: &str) -> String {
-        let known = [
+    fn dutch() -> Dutch {
+        let english = [
             "osteoporosis",
             "malabsorption",
             "fracture",
             "pathological",
             "urethra",
             "carcinoma",
+            "myotonia",
+            "air",
         ];
+        Dutch::new(&english.map(stem))
+    }
+
+    fn english(text: &str) -> String {
         let tokens: Vec<Token> = words(text).iter().map(Token::from).collect();
-        Dutch::new()
-            .translate(&tokens, |word| known.contains(&word))
+        dutch()
+            .translate(&tokens, |word| word == "urethra")
             .into_iter()
             .map(|token| token.stem)
             .collect::<Vec<_>>()
@@ -286,14 +246,20 @@ mod tests {
         );
         assert_eq!(english("urethrapijn"), "urethra pain");
         assert_eq!(english("voetbreuk rechts"), "foot fracture right");
+        assert_eq!(english("hersenzenuwaandoening"), "cranial nerve disease");
+        assert_eq!(
+            english("persoonlijke anamnese met nierziekte"),
+            "personal history kidney disease"
+        );
     }
 
     #[test]
     fn languages_are_told_apart() {
-        let is_english = |word: &str| ["pain", "knee", "diabetes"].contains(&word);
-        let dutch = Dutch::new();
+        let is_english = |word: &str| ["pain", "knee", "diabetes", "status"].contains(&word);
+        let dutch = dutch();
         assert!(dutch.is_dutch(&words("pijn linkerknie na val"), is_english));
         assert!(dutch.is_dutch(&words("keelpijn"), is_english));
+        assert!(dutch.is_dutch(&words("status bij diabetes"), is_english));
         assert!(!dutch.is_dutch(&words("pain in the left knee"), is_english));
         assert!(!dutch.is_dutch(&words("diabetes"), is_english));
     }
