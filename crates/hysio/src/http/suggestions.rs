@@ -87,6 +87,7 @@ pub async fn add(
         probability: 1.0,
         billable: entry.billable,
         evidence: vec![],
+        ..Suggestion::default()
     };
     let tx = clinician.tx(&app.db).await?;
     hold_unsigned(&tx, encounter).await?;

@@ -509,6 +509,7 @@ impl Codes {
             probability: 0.8,
             billable: true,
             evidence: vec![],
+            ..Suggestion::default()
         })
     }
 }

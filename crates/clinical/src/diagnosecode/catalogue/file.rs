@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Catalogue, Error};
 
 /// Raised with every change of [`Catalogue`] or of the analysis of its terms.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 const MAGIC: &[u8; 12] = b"hysio codes\n";
 const DIGEST_BYTES: usize = 32;
@@ -91,9 +91,11 @@ mod tests {
             release: "ICD-10-CM 2026".to_owned(),
             sources: Vec::new(),
             chapters: Vec::new(),
+            blocks: Vec::new(),
             entries: Vec::new(),
             seventh_sets: Vec::new(),
             terms: Terms::default(),
+            dutch_titles: Vec::new(),
         }
     }
 

@@ -146,6 +146,7 @@ mod tests {
                 text: text.to_owned(),
                 term: "Pain in left knee".to_owned(),
             }],
+            ..Suggestion::default()
         }
     }
 
