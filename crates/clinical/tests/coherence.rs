@@ -94,7 +94,7 @@ fn a_code_that_the_catalogue_asks_for_is_tied_to_its_principal_with_evidence_of_
 }
 
 #[test]
-fn what_does_not_suit_the_patient_is_marked_and_comes_last() {
+fn what_does_not_suit_the_patient_is_marked_and_falls() {
     let text = "Breast cancer.";
     let man = Patient {
         age_years: Some(70),
@@ -188,11 +188,11 @@ fn searching_finds_words_by_their_beginnings_in_both_systems() {
             .map(|row| row.code)
     };
     assert_eq!(first(CodeSystem::Icd10Cm, "pneum").as_deref(), Some("J18"));
-    assert_eq!(first(CodeSystem::Icd10Cm, "pai low b").as_deref(), Some("M54.5"));
+    assert_eq!(first(CodeSystem::Icd10Cm, "pai low b").as_deref(), Some("M54.50"));
     assert_eq!(first(CodeSystem::Dcsph, "3423").as_deref(), Some("3423"));
     assert_eq!(first(CodeSystem::Dcsph, "lumb artr").as_deref(), Some("3423"));
     assert_eq!(first(CodeSystem::Dcsph, "zzz"), None);
-    assert_eq!(first(CodeSystem::Icd10Cm, ""), None.or_else(|| first(CodeSystem::Icd10Cm, "")));
+    assert!(ENGINE.search(CodeSystem::Icd10Cm, &"a".repeat(10_000), 5).is_empty());
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod facility;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
+mod output;
 pub mod transcribe;
 pub mod transcription;
 pub mod up;

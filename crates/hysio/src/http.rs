@@ -10,6 +10,7 @@ mod extract;
 pub mod health;
 mod idempotency;
 mod jobs;
+mod learning;
 mod patients;
 pub mod problem;
 pub(crate) mod recordings;

@@ -9,6 +9,7 @@ pub mod encounters;
 mod error;
 pub mod idempotency;
 pub mod jobs;
+pub mod learning;
 mod keys;
 pub mod migrate;
 pub mod notify;

@@ -17,6 +17,8 @@ use super::{
 
 /// A suggestion is certain from this probability on: then weaker ones give way to it.
 const CERTAIN: f64 = 0.5;
+/// From this probability on a coder would likely give a code, alone or with what belongs beside it.
+const LIKELY: f64 = 0.25;
 /// What is left of the probability of a code that a certain one excludes or explains.
 const GIVES_WAY: f64 = 0.5;
 /// The probability of a code that only the catalogue asks for, as a share of that of the code beside it.
@@ -102,6 +104,10 @@ impl Relations {
                     continue;
                 };
                 let (strong, weak) = (&suggestions[stronger], &suggestions[weaker]);
+                // Of readings of the same words none of which is likely, one will be chosen anyway.
+                if strong.probability < LIKELY && overlap(strong, weak) {
+                    continue;
+                }
                 let note = self
                     .note_against(catalogue, one, &weak.code)
                     .or_else(|| self.note_against(catalogue, other, &strong.code));
@@ -169,7 +175,7 @@ impl Relations {
                     && principal.probability >= CERTAIN
                     && principal.cautions.is_empty()
                     && let Some(companion) = asked.for_(catalogue, principal, place)
-                    && suggestions.iter().chain(&added).all(|known| !known.code.starts_with(&companion.code))
+                    && suggestions.iter().chain(&added).all(|known| known.code != companion.code)
                 {
                     added.push(companion);
                 }
@@ -244,7 +250,10 @@ impl Asked {
         Companion {
             of: principal.code.clone(),
             relation: self.kind.label().to_owned(),
-            instruction: format!("{} (at {place})", note.text),
+            instruction: format!(
+                "{} (at {place})",
+                note.text.trim_start_matches([',', ' '])
+            ),
         }
     }
 }
@@ -252,6 +261,9 @@ impl Asked {
 /// Ties every other suggestion in the notes' ranges to the principal. Whether there is one.
 fn tie(suggestions: &mut [Suggestion], principal: usize, place: &str, asked: &Asked) -> bool {
     let mut tied = false;
+    if suggestions[principal].probability < LIKELY {
+        return false;
+    }
     for at in 0..suggestions.len() {
         if at == principal {
             continue;
@@ -267,6 +279,14 @@ fn tie(suggestions: &mut [Suggestion], principal: usize, place: &str, asked: &As
         }
     }
     tied
+}
+
+fn overlap(a: &Suggestion, b: &Suggestion) -> bool {
+    a.evidence.iter().any(|one| {
+        b.evidence
+            .iter()
+            .any(|other| one.start < other.end && other.start < one.end)
+    })
 }
 
 fn give_way(suggestion: &mut Suggestion, caution: Caution, is_certain: bool) {

@@ -1,7 +1,7 @@
 //! Codes that are given to one sex or at some ages only, as Medicare's code editor (MCE) lists them.
 //!
 //! The lists are `data/code_edits.tsv`. CMS took the sexes out of its editor in October 2024: they are advice, and so is
-//! everything here. A suggestion that does not suit the patient is marked and put behind the others, never hidden, as the
+//! everything here. A suggestion that does not suit the patient is marked and thought much less likely, never hidden, as the
 //! registered sex or birth date may be what is wrong.
 
 use std::{fmt, str::FromStr, sync::LazyLock};

@@ -70,7 +70,7 @@ pub struct Query {
     /// Told apart by its words if not given.
     pub language: Option<Language>,
     pub limit: usize,
-    /// Codes that don't suit the patient are marked and come last.
+    /// Codes that don't suit the patient are marked and fall far down.
     pub patient: Patient,
 }
 
@@ -219,7 +219,7 @@ impl Engine {
             .collect())
     }
 
-    /// Marks what does not suit the patient, and puts it behind what does.
+    /// Marks what does not suit the patient, and moves it far down.
     fn suit(&self, suggestions: &mut [Suggestion], patient: &Patient) {
         for suggestion in &mut *suggestions {
             let Some(found) = self.catalogue.find(&suggestion.code) else {

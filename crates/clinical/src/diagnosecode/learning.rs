@@ -55,6 +55,12 @@ pub fn normalised(phrase: &str) -> Option<String> {
     fits.then(|| words.join(" "))
 }
 
+/// Where a text says the phrase, in any of its forms, of the patient now.
+#[must_use]
+pub fn places(text: &str, phrase: &str) -> Vec<Evidence> {
+    Said::new(text).evidence(phrase)
+}
+
 /// The suggestions for `text` as the lessons move them, most probable first, at most `limit`.
 #[must_use]
 pub fn rerank(

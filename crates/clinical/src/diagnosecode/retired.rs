@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::LazyLock};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Successors that a sentence names.
@@ -16,7 +16,7 @@ static CODES: LazyLock<Vec<Retired>> = LazyLock::new(|| {
         .collect()
 });
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Retired {
     pub code: String,
     /// Its last title.

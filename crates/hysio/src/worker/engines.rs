@@ -90,6 +90,7 @@ impl Coder for Service {
                 query.system,
                 query.language.map(Language::code),
                 query.limit,
+                query.patient,
             )
             .await;
         let found = found.map_err(|error| {

@@ -7,6 +7,7 @@ mod encryption;
 mod isolation;
 mod jobs;
 mod killed;
+mod learning;
 mod openapi;
 mod records;
 mod sign_in;
