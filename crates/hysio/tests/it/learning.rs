@@ -160,29 +160,29 @@ async fn words_that_a_code_was_added_for_suggest_it_and_lie_sealed() {
     let anna = world.sign_in("anna@north").await;
     let sara = world.sign_in("sara@south").await;
     let admin = world.sign_in("admin@north").await;
-    let first = dictate(&world, &anna, "He has a Wonky kneecap 🙂 on the left.").await;
+    let first = dictate(&world, &anna, "She passed Wonky gravel 🙂 on the left.").await;
     assert!(!codes(&first).contains(&"N20.0".to_owned()));
-    let request = json!({ "system": "ICD-10-CM", "code": "N20.0", "words": "wonky kneecap" });
+    let request = json!({ "system": "ICD-10-CM", "code": "N20.0", "words": "wonky gravel" });
     let added = add(&anna, &first, request).await;
     assert_eq!(added.status, StatusCode::CREATED, "{}", added.body);
-    assert_eq!(added.body["evidence"][0]["text"], "Wonky kneecap");
+    assert_eq!(added.body["evidence"][0]["text"], "Wonky gravel");
 
-    let again = dictate(&world, &anna, "Wonky kneecaps, as before.").await;
+    let again = dictate(&world, &anna, "Wonky gravels, as before.").await;
     let taught = suggestion(&again, "N20.0");
-    assert_eq!(taught["learnt"]["phrase"], "wonky kneecap");
-    assert_eq!(taught["evidence"][0]["text"], "Wonky kneecaps");
-    let denied = dictate(&world, &anna, "No wonky kneecap.").await;
+    assert_eq!(taught["learnt"]["phrase"], "wonky gravel");
+    assert_eq!(taught["evidence"][0]["text"], "Wonky gravels");
+    let denied = dictate(&world, &anna, "No wonky gravel.").await;
     assert!(!codes(&denied).contains(&"N20.0".to_owned()));
-    let elsewhere = dictate(&world, &sara, "Wonky kneecaps, as before.").await;
+    let elsewhere = dictate(&world, &sara, "Wonky gravels, as before.").await;
     assert!(!codes(&elsewhere).contains(&"N20.0".to_owned()));
 
-    in_no_table(&world, &["wonky", "N20.0", "kneecap"]).await;
+    in_no_table(&world, &["wonky", "N20.0", "gravel"]).await;
 
     decide(&anna, &again, "N20.0", "rejected").await;
     let known = lessons(&admin).await;
     let phrase = known
         .iter()
-        .find(|lesson| lesson["phrase"] == "wonky kneecap")
+        .find(|lesson| lesson["phrase"] == "wonky gravel")
         .expect("the phrase is listed");
     assert_eq!(
         (&phrase["accepted"], &phrase["rejected"]),
@@ -194,7 +194,7 @@ async fn words_that_a_code_was_added_for_suggest_it_and_lie_sealed() {
     );
     let forgotten = call(&admin, Method::DELETE, &path).await;
     assert_eq!(forgotten.status, StatusCode::NO_CONTENT);
-    let after = dictate(&world, &anna, "A wonky kneecap.").await;
+    let after = dictate(&world, &anna, "A wonky gravel.").await;
     assert!(!codes(&after).contains(&"N20.0".to_owned()));
     // What was decided before it was forgotten is not counted again, nor against it.
     decide(&anna, &again, "N20.0", "accepted").await;
