@@ -48,7 +48,7 @@ impl Coder for Real {
 }
 
 /// A world whose app looks codes up in the extract.
-async fn world() -> World {
+pub async fn world() -> World {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port");
@@ -63,7 +63,7 @@ async fn world() -> World {
 }
 
 /// The suggestions for a dictation, and the encounter.
-async fn dictate(world: &World, person: &Person, text: &str) -> Value {
+pub async fn dictate(world: &World, person: &Person, text: &str) -> Value {
     let worker = world.worker(Says::words(text), Real).await;
     let (_, encounter) = world.encounter(person).await;
     let accepted = person.upload(&encounter, "key", WAV).await;

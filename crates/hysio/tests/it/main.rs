@@ -4,6 +4,7 @@
 mod access;
 mod audit;
 mod encryption;
+mod evidence;
 mod isolation;
 mod jobs;
 mod killed;
