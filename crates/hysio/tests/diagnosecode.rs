@@ -196,11 +196,7 @@ async fn texts_that_are_no_notes_are_answered_with_what_they_hold_and_no_more() 
         assert!(size < 200_000, "{shown}: an answer of {size} bytes");
     }
     let binary: String = (0..200_u8).map(|byte| char::from(byte % 16)).collect();
-    let (status, _, _) = send(
-        service(None),
-        post(json!({ "text": binary }).to_string()),
-    )
-    .await;
+    let (status, _, _) = send(service(None), post(json!({ "text": binary }).to_string())).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
@@ -280,19 +276,62 @@ fn hysio(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
 fn the_program_says_what_is_wrong_with_its_input() {
     for (arguments, input, code, says) in [
         (vec!["code", ""], &b""[..], 0, "No ICD-10-CM code"),
-        (vec!["code", "-"], &[0xff, 0xfe, 0x00][..], 1, "no UTF-8 text: byte 1"),
-        (vec!["code", "-"], &[7; 500][..], 1, "no text but binary data"),
-        (vec!["code", "-"], &[b'a'; 2_000_000][..], 1, "at most 1048576"),
-        (vec!["code", "knee", "--system", "SNOMED"], b"", 2, "use ICD-10-CM or DCSPH"),
-        (vec!["code", "knee", "--sex", "blue"], b"", 2, "use female or male"),
-        (vec!["code", "knee", "--limit", "0"], b"", 1, "must be 1 to 100"),
+        (
+            vec!["code", "-"],
+            &[0xff, 0xfe, 0x00][..],
+            1,
+            "no UTF-8 text: byte 1",
+        ),
+        (
+            vec!["code", "-"],
+            &[7; 500][..],
+            1,
+            "no text but binary data",
+        ),
+        (
+            vec!["code", "-"],
+            &[b'a'; 2_000_000][..],
+            1,
+            "at most 1048576",
+        ),
+        (
+            vec!["code", "knee", "--system", "SNOMED"],
+            b"",
+            2,
+            "use ICD-10-CM or DCSPH",
+        ),
+        (
+            vec!["code", "knee", "--sex", "blue"],
+            b"",
+            2,
+            "use female or male",
+        ),
+        (
+            vec!["code", "knee", "--limit", "0"],
+            b"",
+            1,
+            "must be 1 to 100",
+        ),
         (vec!["codes", "show", "Z99.999"], b"", 1, "codes search"),
-        (vec!["codes", "show", "T40.7X1A"], b"", 0, "retired on 2021-10-01: use T40.711A"),
-        (vec!["codes", "search", "zzzzzz", "--system", "DCSPH"], b"", 0, "No DCSPH code"),
+        (
+            vec!["codes", "show", "T40.7X1A"],
+            b"",
+            0,
+            "retired on 2021-10-01: use T40.711A",
+        ),
+        (
+            vec!["codes", "search", "zzzzzz", "--system", "DCSPH"],
+            b"",
+            0,
+            "No DCSPH code",
+        ),
     ] {
         let (status, out, err) = hysio(&arguments, input);
         assert_eq!(status, code, "{arguments:?}: {out}{err}");
-        assert!((out.clone() + &err).contains(says), "{arguments:?}: {out}{err}");
+        assert!(
+            (out.clone() + &err).contains(says),
+            "{arguments:?}: {out}{err}"
+        );
         assert!(!err.contains("panicked"), "{err}");
     }
 }
@@ -300,7 +339,12 @@ fn the_program_says_what_is_wrong_with_its_input() {
 #[test]
 fn the_program_shows_a_code_for_people_and_for_programs() {
     let (_, page, _) = hysio(&["codes", "show", "M25.562"], b"");
-    for line in ["Pain in left knee", "M20-M25", "Side: left; the others", "M25.561"] {
+    for line in [
+        "Pain in left knee",
+        "M20-M25",
+        "Side: left; the others",
+        "M25.561",
+    ] {
         assert!(page.contains(line), "{line} is missing:\n{page}");
     }
     assert!(!page.contains('\u{1b}'), "no colour in a pipe");

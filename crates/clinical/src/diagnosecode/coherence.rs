@@ -24,7 +24,15 @@ const GIVES_WAY: f64 = 0.5;
 /// The probability of a code that only the catalogue asks for, as a share of that of the code beside it.
 const ASKED_FOR: f64 = 0.3;
 /// Words of an instruction that holds only sometimes: it is no reason to suggest a code that the text doesn't name.
-const CONDITIONS: [&str; 7] = ["if ", "when ", "any ", "such as", "possible", "as needed", "associated"];
+const CONDITIONS: [&str; 7] = [
+    "if ",
+    "when ",
+    "any ",
+    "such as",
+    "possible",
+    "as needed",
+    "associated",
+];
 
 /// Codes of how and where something happened are asked for everywhere and can't be guessed.
 const EXTERNAL_CAUSES: u8 = 20;
@@ -59,15 +67,28 @@ impl Relations {
         let own = (0..).zip(&catalogue.entries);
         for (id, entry) in own {
             insert(&mut excludes, &entry.code, &entry.notes);
-            for kind in [NoteKind::CodeFirst, NoteKind::UseAdditional, NoteKind::CodeAlso] {
-                let notes: Vec<Named> = entry.notes.iter().filter(|note| note.kind == kind).map(Named::of).collect();
+            for kind in [
+                NoteKind::CodeFirst,
+                NoteKind::UseAdditional,
+                NoteKind::CodeAlso,
+            ] {
+                let notes: Vec<Named> = entry
+                    .notes
+                    .iter()
+                    .filter(|note| note.kind == kind)
+                    .map(Named::of)
+                    .collect();
                 if notes.iter().any(|note| !note.codes.is_empty()) {
                     asks.entry(id).or_default().push(Asked { kind, notes });
                 }
             }
         }
         for block in &catalogue.blocks {
-            insert(&mut excludes, &block_name(&block.first, &block.last), &block.notes);
+            insert(
+                &mut excludes,
+                &block_name(&block.first, &block.last),
+                &block.notes,
+            );
         }
         for (number, chapter) in (1..).zip(&catalogue.chapters) {
             insert(&mut excludes, &chapter_name(number), &chapter.notes);
@@ -97,7 +118,12 @@ impl Relations {
     }
 
     /// Excludes 1: of two codes that are not given together the weaker gives way.
-    fn exclude(&self, catalogue: &Catalogue, entries: &[Option<EntryId>], suggestions: &mut [Suggestion]) {
+    fn exclude(
+        &self,
+        catalogue: &Catalogue,
+        entries: &[Option<EntryId>],
+        suggestions: &mut [Suggestion],
+    ) {
         for weaker in 1..suggestions.len() {
             for stronger in 0..weaker {
                 let (Some(one), Some(other)) = (entries[stronger], entries[weaker]) else {
@@ -114,7 +140,10 @@ impl Relations {
                 let Some((place, text)) = note else { continue };
                 let caution = Caution {
                     kind: CautionKind::Excluded,
-                    reason: format!("not together with {}: Excludes 1 at {place}, “{text}”", strong.code),
+                    reason: format!(
+                        "not together with {}: Excludes 1 at {place}, “{text}”",
+                        strong.code
+                    ),
                     code: Some(strong.code.clone()),
                 };
                 let is_certain = strong.probability >= CERTAIN;
@@ -124,9 +153,21 @@ impl Relations {
         }
     }
 
-    fn note_against(&self, catalogue: &Catalogue, entry: EntryId, code: &str) -> Option<(String, String)> {
-        let mut places: Vec<String> = catalogue.lineage(entry).map(|entry| entry.code.clone()).collect();
-        places.extend(catalogue.block(entry).map(|block| block_name(&block.first, &block.last)));
+    fn note_against(
+        &self,
+        catalogue: &Catalogue,
+        entry: EntryId,
+        code: &str,
+    ) -> Option<(String, String)> {
+        let mut places: Vec<String> = catalogue
+            .lineage(entry)
+            .map(|entry| entry.code.clone())
+            .collect();
+        places.extend(
+            catalogue
+                .block(entry)
+                .map(|block| block_name(&block.first, &block.last)),
+        );
         places.push(chapter_name(catalogue.entry(entry).chapter));
         places.into_iter().find_map(|place| {
             // A note that holds the code it stands at speaks of what is beside it, not of itself.
@@ -134,7 +175,9 @@ impl Relations {
                 return None;
             }
             let notes = self.excludes.get(&place)?;
-            let note = notes.iter().find(|note| note.codes.iter().any(|range| range.holds(code)))?;
+            let note = notes
+                .iter()
+                .find(|note| note.codes.iter().any(|range| range.holds(code)))?;
             Some((place, note.text.clone()))
         })
     }
@@ -164,7 +207,12 @@ impl Relations {
 
     /// Ties suggestions that the catalogue asks for beside another, and adds the one code that an unconditional
     /// instruction of a certain suggestion names.
-    fn accompany(&self, catalogue: &Catalogue, entries: &[Option<EntryId>], suggestions: &mut Vec<Suggestion>) {
+    fn accompany(
+        &self,
+        catalogue: &Catalogue,
+        entries: &[Option<EntryId>],
+        suggestions: &mut Vec<Suggestion>,
+    ) {
         let mut added: Vec<Suggestion> = Vec::new();
         for (principal, entry) in entries.iter().enumerate() {
             let Some(entry) = *entry else { continue };
@@ -175,7 +223,10 @@ impl Relations {
                     && principal.probability >= CERTAIN
                     && principal.cautions.is_empty()
                     && let Some(companion) = asked.for_(catalogue, principal, place)
-                    && suggestions.iter().chain(&added).all(|known| known.code != companion.code)
+                    && suggestions
+                        .iter()
+                        .chain(&added)
+                        .all(|known| known.code != companion.code)
                 {
                     added.push(companion);
                 }
@@ -209,13 +260,22 @@ impl Named {
 
 impl Asked {
     /// The companion that the notes ask for, if they name exactly one code or category and set no condition.
-    fn for_(&self, catalogue: &Catalogue, principal: &Suggestion, place: &str) -> Option<Suggestion> {
+    fn for_(
+        &self,
+        catalogue: &Catalogue,
+        principal: &Suggestion,
+        place: &str,
+    ) -> Option<Suggestion> {
         // "Code also" is said of what happens to be there as well.
         if self.kind == NoteKind::CodeAlso {
             return None;
         }
-        let [note] = self.notes.as_slice() else { return None };
-        let [range] = note.codes.as_slice() else { return None };
+        let [note] = self.notes.as_slice() else {
+            return None;
+        };
+        let [range] = note.codes.as_slice() else {
+            return None;
+        };
         let words = note.text.to_lowercase();
         if CONDITIONS.iter().any(|condition| words.contains(condition)) {
             return None;
@@ -250,10 +310,7 @@ impl Asked {
         Companion {
             of: principal.code.clone(),
             relation: self.kind.label().to_owned(),
-            instruction: format!(
-                "{} (at {place})",
-                note.text.trim_start_matches([',', ' '])
-            ),
+            instruction: format!("{} (at {place})", note.text.trim_start_matches([',', ' '])),
         }
     }
 }
@@ -268,10 +325,11 @@ fn tie(suggestions: &mut [Suggestion], principal: usize, place: &str, asked: &As
         if at == principal {
             continue;
         }
-        let note = asked
-            .notes
-            .iter()
-            .find(|note| note.codes.iter().any(|range| range.holds(&suggestions[at].code)));
+        let note = asked.notes.iter().find(|note| {
+            note.codes
+                .iter()
+                .any(|range| range.holds(&suggestions[at].code))
+        });
         let Some(note) = note else { continue };
         tied = true;
         if suggestions[at].companion.is_none() {

@@ -129,11 +129,16 @@ impl Dcsph {
     pub(super) fn search(&self, typed: &str, limit: usize) -> Vec<Code> {
         let typed = typed.trim();
         if !typed.is_empty() && typed.chars().all(|digit| digit.is_ascii_digit()) {
-            return self
+            let (whole, alone): (Vec<String>, Vec<String>) = self
                 .all()
-                .filter(|(code, _)| code.starts_with(typed))
+                .map(|(code, _)| code)
+                .filter(|code| code.starts_with(typed))
+                .partition(|code| code.len() > 2);
+            return whole
+                .iter()
+                .chain(&alone)
                 .take(limit)
-                .filter_map(|(code, _)| self.find(&code))
+                .filter_map(|code| self.find(code))
                 .collect();
         }
         let wanted: Vec<String> = words(typed).into_iter().map(|word| word.text).collect();

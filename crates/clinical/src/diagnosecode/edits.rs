@@ -98,7 +98,9 @@ impl Edit {
         };
         let (kind, words) = match (self.ages(), self.sex()) {
             (Some((first, last)), _) => {
-                let age = patient.age_years.filter(|age| !(first..=last).contains(age))?;
+                let age = patient
+                    .age_years
+                    .filter(|age| !(first..=last).contains(age))?;
                 (CautionKind::Age, format!("{self}; the patient is {age}"))
             }
             (None, Some(sex)) => {
@@ -201,7 +203,10 @@ mod tests {
 
     #[test]
     fn a_code_that_suits_the_patient_has_no_caution() {
-        assert_eq!(kinds("C61", 2, "Malignant neoplasm of prostate", 70, Sex::Male), []);
+        assert_eq!(
+            kinds("C61", 2, "Malignant neoplasm of prostate", 70, Sex::Male),
+            []
+        );
         assert_eq!(kinds("O80", 15, "Full-term delivery", 30, Sex::Female), []);
         assert_eq!(kinds("I10", 9, "Essential hypertension", 0, Sex::Male), []);
     }
@@ -209,25 +214,51 @@ mod tests {
     #[test]
     fn sex_and_age_are_told_apart_and_each_is_named() {
         use CautionKind::{Age, Sex as OfSex};
-        assert_eq!(kinds("C61", 2, "Malignant neoplasm of prostate", 70, Sex::Female), [OfSex]);
-        assert_eq!(kinds("N40.1", 14, "Benign prostatic hyperplasia", 10, Sex::Female), [OfSex, Age]);
-        assert_eq!(kinds("O80", 15, "Full-term delivery", 70, Sex::Male), [OfSex, Age]);
-        assert_eq!(kinds("Z38.00", 21, "Single liveborn infant", 40, Sex::Male), [Age]);
-        assert_eq!(kinds("P59.9", 16, "Neonatal jaundice, unspecified", 60, Sex::Male), [Age]);
+        assert_eq!(
+            kinds("C61", 2, "Malignant neoplasm of prostate", 70, Sex::Female),
+            [OfSex]
+        );
+        assert_eq!(
+            kinds("N40.1", 14, "Benign prostatic hyperplasia", 10, Sex::Female),
+            [OfSex, Age]
+        );
+        assert_eq!(
+            kinds("O80", 15, "Full-term delivery", 70, Sex::Male),
+            [OfSex, Age]
+        );
+        assert_eq!(
+            kinds("Z38.00", 21, "Single liveborn infant", 40, Sex::Male),
+            [Age]
+        );
+        assert_eq!(
+            kinds("P59.9", 16, "Neonatal jaundice, unspecified", 60, Sex::Male),
+            [Age]
+        );
     }
 
     #[test]
     fn nothing_is_said_of_a_patient_who_is_not_known() {
-        assert!(cautions("C61", 2, "Malignant neoplasm of prostate", &Patient::default()).is_empty());
+        assert!(
+            cautions(
+                "C61",
+                2,
+                "Malignant neoplasm of prostate",
+                &Patient::default()
+            )
+            .is_empty()
+        );
     }
 
     #[test]
     fn a_young_code_of_a_chapter_is_derived_and_says_so() {
         let found = of("O99.99", 15, "Other");
         assert!(found.iter().any(|(edit, _)| *edit == Edit::Maternity));
-        assert_eq!(of("O90.41", 15, "Hepatorenal syndrome"), [
-            (Edit::Female, Basis::Derived),
-            (Edit::Maternity, Basis::Official)
-        ]);
+        assert_eq!(
+            of("O90.41", 15, "Hepatorenal syndrome"),
+            [
+                (Edit::Female, Basis::Derived),
+                (Edit::Maternity, Basis::Official)
+            ]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The engine: text and query in, suggestions out.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use hysio_model::diagnosis::{CodeSystem, Evidence, Suggestion};
 
@@ -18,7 +18,7 @@ use super::{
 };
 
 /// Names this ranking in answers and metrics; raised when suggestions change.
-pub const MODEL_VERSION: &str = "phrase-cover-1";
+pub const MODEL_VERSION: &str = "phrase-cover-2";
 
 /// A longer text is refused. A dictated hour has about 60 kB.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -188,16 +188,28 @@ impl Engine {
         if !by_code.is_empty() {
             return by_code;
         }
-        let mut found = search::by_words(&self.catalogue, typed, limit);
-        if found.len() < limit {
-            for other in self.matches(typed, None) {
-                if found.iter().all(|known| known.code != other.code.code) {
-                    found.push(other.code);
-                }
-            }
-            found.truncate(limit);
-        }
-        found.into_iter().map(Row::from).collect()
+        let by_beginnings = search::by_words(&self.catalogue, typed, limit);
+        let is_whole = search::is_whole(&self.catalogue, typed);
+        // The matcher knows best what whole words mean; what is still being typed it would take for a misspelling.
+        let matched = if is_whole || by_beginnings.len() < limit {
+            self.matches(typed, None)
+        } else {
+            Vec::new()
+        };
+        let matched = matched.into_iter().map(|found| found.code).take(limit);
+        let (first, second): (Vec<Code>, Vec<Code>) = if is_whole {
+            (matched.collect(), by_beginnings)
+        } else {
+            (by_beginnings, matched.collect())
+        };
+        let mut seen = HashSet::new();
+        first
+            .into_iter()
+            .chain(second)
+            .filter(|code| seen.insert(code.code.clone()))
+            .take(limit)
+            .map(Row::from)
+            .collect()
     }
 
     /// What each suggestion's rank is made of: the names and values of its features. As the matcher ranks them, before
@@ -324,7 +336,10 @@ impl Positions {
         let starts = if text.is_ascii() {
             Vec::new()
         } else {
-            text.char_indices().map(|(at, _)| at).chain([text.len()]).collect()
+            text.char_indices()
+                .map(|(at, _)| at)
+                .chain([text.len()])
+                .collect()
         };
         Self { starts }
     }

@@ -99,7 +99,10 @@ pub fn rerank(
                 // The words that were taught come first: they are why it stands here.
                 let mut evidence = taught.evidence;
                 let own = std::mem::take(&mut known.evidence);
-                let own: Vec<Evidence> = own.into_iter().filter(|own| !covered(own, &evidence)).collect();
+                let own: Vec<Evidence> = own
+                    .into_iter()
+                    .filter(|own| !covered(own, &evidence))
+                    .collect();
                 evidence.extend(own);
                 known.evidence = evidence;
             }

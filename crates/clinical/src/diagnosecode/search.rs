@@ -78,6 +78,15 @@ pub(super) fn by_words(catalogue: &Catalogue, typed: &str, limit: usize) -> Vec<
         .collect()
 }
 
+/// Whether every word that was typed is one of the catalogue's.
+pub(super) fn is_whole(catalogue: &Catalogue, typed: &str) -> bool {
+    let words = words(typed);
+    !words.is_empty()
+        && words
+            .iter()
+            .all(|word| catalogue.terms.stem_id(&stem(&word.text)).is_some())
+}
+
 /// The stem of the word, and those that begin as it does.
 fn stems(catalogue: &Catalogue, word: &str) -> Vec<u32> {
     let terms = &catalogue.terms;

@@ -260,7 +260,13 @@ mod tests {
     fn sides_are_told_by_whole_words() {
         assert_eq!(side("Pain in left knee"), Some("left"));
         assert_eq!(side("Copyright of the rightful"), None);
-        assert_eq!(without_side("Pain in left knee"), without_side("Pain in right knee"));
-        assert_ne!(without_side("Pain in left hip"), without_side("Pain in right knee"));
+        assert_eq!(
+            without_side("Pain in left knee"),
+            without_side("Pain in right knee")
+        );
+        assert_ne!(
+            without_side("Pain in left hip"),
+            without_side("Pain in right knee")
+        );
     }
 }

@@ -93,8 +93,8 @@ impl Command {
 impl Build {
     fn run(self) -> anyhow::Result<()> {
         let out = self.out.unwrap_or_else(default_path);
-        let inputs = Inputs::new(&self.icd10cm, self.index.as_deref())
-            .with_dutch_titles(self.dutch_titles);
+        let inputs =
+            Inputs::new(&self.icd10cm, self.index.as_deref()).with_dutch_titles(self.dutch_titles);
         let catalogue = catalogue::build(&inputs)?;
         file::write(&catalogue, &out)?;
         println!("{}: {}", out.display(), catalogue.release);

@@ -6,7 +6,7 @@ use hysio_testkit::{Browser, Microphone};
 use serde_json::{Value, json};
 
 use crate::{
-    learning::{dictate, world},
+    learning::{decide, dictate, world},
     world::PASSWORD,
 };
 
@@ -31,29 +31,16 @@ async fn looking_at_a_suggestion_lights_the_words_of_its_evidence_in_transcript_
     let browser = Browser::start(Microphone::Absent).await.expect("Chromium");
     let page = browser.page();
     let base = format!("http://{}", world.address);
-    page.goto(&format!("{base}/sign-in")).await.expect("opened");
-    let sign_in = "const [address, password, done] = arguments;
-        fetch('/api/session', {method: 'POST', headers: {'Content-Type': 'application/json', 'X-Hysio-Request': '1'},
-            body: JSON.stringify({email: address, password})}).then((answer) => done(answer.status));";
-    let signed_in = page
-        .execute_async(sign_in, vec![json!("anna@north"), json!(PASSWORD)])
-        .await
-        .expect("signed in");
-    assert_eq!(signed_in, json!(200));
+    sign_in(&browser, &base, "anna@north").await;
     let id = encounter["id"].as_str().expect("an id");
     page.goto(&format!("{base}/encounters/{id}"))
         .await
         .expect("opened");
-    let card = format!(".suggestion[data-id='{}']", first["id"].as_str().expect("an id"));
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    let is_there = "return document.querySelector(arguments[0]) !== null;";
-    while page.execute(is_there, vec![json!(card)]).await.ok() != Some(json!(true)) {
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "the suggestions are not shown"
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let card = format!(
+        ".suggestion[data-id='{}']",
+        first["id"].as_str().expect("an id")
+    );
+    wait_for(&browser, &card).await;
     let look = "document.querySelector(arguments[0]).focus();
         const texts = (selector) => [...document.querySelectorAll(selector)].map((one) => one.firstChild.textContent);
         return {transcript: texts('.evidence.lit'), note: texts('.note-marks mark')};";
@@ -71,9 +58,81 @@ async fn looking_at_a_suggestion_lights_the_words_of_its_evidence_in_transcript_
             "{word} is no evidence"
         );
     }
+    picture(&browser, "evidence").await;
+    page.execute("document.querySelector('.note').scrollIntoView();", vec![])
+        .await
+        .expect("scrolled");
+    picture(&browser, "note").await;
+    browser.close().await.expect("closed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_sees_what_was_learnt_and_can_forget_it() {
+    let world = world().await;
+    let anna = world.sign_in("anna@north").await;
+    let encounter = dictate(&world, &anna, DICTATED).await;
+    let code = encounter["suggestions"][0]["code"]
+        .as_str()
+        .expect("a code")
+        .to_owned();
+    decide(&anna, &encounter, &code, "accepted").await;
+    let browser = Browser::start(Microphone::Absent).await.expect("Chromium");
+    let base = format!("http://{}", world.address);
+    sign_in(&browser, &base, "admin@north").await;
+    let page = browser.page();
+    page.goto(&format!("{base}/admin")).await.expect("opened");
+    let row = "[aria-labelledby='learning-title'] tbody tr";
+    wait_for(&browser, row).await;
+    let words = page
+        .execute(
+            "return document.querySelector(arguments[0]).innerText;",
+            vec![json!(row)],
+        )
+        .await
+        .expect("read");
+    let words = words.as_str().expect("words");
+    assert!(words.contains(&code) && words.contains("1 / 1"), "{words}");
+    picture(&browser, "learning").await;
+    page.execute(
+        "[...document.querySelectorAll(arguments[0] + ' button')].at(-1).click();",
+        vec![json!(row)],
+    )
+    .await
+    .expect("clicked");
+    wait_for(&browser, "[aria-labelledby='learning-title'] .state").await;
+    browser.close().await.expect("closed");
+}
+
+async fn sign_in(browser: &Browser, base: &str, address: &str) {
+    let page = browser.page();
+    page.goto(&format!("{base}/sign-in")).await.expect("opened");
+    let script = "const [address, password, done] = arguments;
+        fetch('/api/session', {method: 'POST', headers: {'Content-Type': 'application/json', 'X-Hysio-Request': '1'},
+            body: JSON.stringify({email: address, password})}).then((answer) => done(answer.status));";
+    let status = page
+        .execute_async(script, vec![json!(address), json!(PASSWORD)])
+        .await
+        .expect("asked");
+    assert_eq!(status, json!(200));
+}
+
+async fn wait_for(browser: &Browser, selector: &str) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let is_there = "return document.querySelector(arguments[0]) !== null;";
+    let page = browser.page();
+    while page.execute(is_there, vec![json!(selector)]).await.ok() != Some(json!(true)) {
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "{selector} is not shown"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Kept to be looked at, where somebody wants to.
+async fn picture(browser: &Browser, name: &str) {
     if let Some(folder) = std::env::var_os("HYSIO_SCREENSHOTS") {
-        let file = std::path::Path::new(&folder).join("evidence.png");
+        let file = std::path::Path::new(&folder).join(format!("{name}.png"));
         browser.screenshot(file).await.expect("written");
     }
-    browser.close().await.expect("closed");
 }

@@ -66,7 +66,7 @@ pub async fn world() -> World {
 pub async fn dictate(world: &World, person: &Person, text: &str) -> Value {
     let worker = world.worker(Says::words(text), Real).await;
     let (_, encounter) = world.encounter(person).await;
-    let accepted = person.upload(&encounter, "key", WAV).await;
+    let accepted = person.upload(&encounter, &encounter, WAV).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.body);
     let done = person.wait_for(&encounter, "drafted").await;
     worker.stop().await;
@@ -89,7 +89,7 @@ fn suggestion<'a>(encounter: &'a Value, code: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("{code} is not among {:?}", codes(encounter)))
 }
 
-async fn decide(person: &Person, encounter: &Value, code: &str, decision: &str) {
+pub async fn decide(person: &Person, encounter: &Value, code: &str, decision: &str) {
     let (id, suggestion) = (&encounter["id"], &suggestion(encounter, code)["id"]);
     let path = format!(
         "/api/encounters/{}/suggestions/{}",
@@ -277,7 +277,10 @@ async fn an_administrator_switches_learning_and_single_lessons_off_and_nobody_el
         "nothing is counted while it is off"
     );
 
-    for (who, path) in [("anna@north", path.as_str()), ("anna@north", "/api/learning")] {
+    for (who, path) in [
+        ("anna@north", path.as_str()),
+        ("anna@north", "/api/learning"),
+    ] {
         let person = world.sign_in(who).await;
         let answer = person
             .patch(path, &json!({ "off": true, "enabled": true }))
@@ -372,7 +375,9 @@ async fn a_code_added_by_hand_must_be_in_use_and_its_words_must_have_been_said()
 async fn codes_of_both_systems_are_searched_through_the_app() {
     let world = world().await;
     let anna = world.sign_in("anna@north").await;
-    let found = anna.get("/api/codes?q=lumb%20artr&system=DCSPH&limit=50").await;
+    let found = anna
+        .get("/api/codes?q=lumb%20artr&system=DCSPH&limit=50")
+        .await;
     let codes = found.body["codes"].as_array().expect("a list").clone();
     assert!(
         codes

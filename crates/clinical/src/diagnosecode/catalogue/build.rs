@@ -9,7 +9,8 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Catalogue, EntryId, Error, NoteKind, Seventh, Source, TermKind, Terms, alphabetic, dutch, expand,
+    Catalogue, EntryId, Error, NoteKind, Seventh, Source, TermKind, Terms, alphabetic, dutch,
+    expand,
     source::{self, Named},
     tabular::{self, Tabular},
     terms::Draft,

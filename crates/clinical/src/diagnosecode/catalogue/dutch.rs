@@ -12,10 +12,7 @@ use super::{Catalogue, EntryId, Error, TermKind, source::Named, terms::Draft};
 use crate::diagnosecode::text::{Analyzer, Dutch, TermToken, words};
 
 /// The title of each entry that the file has one for, ascending.
-pub(super) fn titles(
-    catalogue: &Catalogue,
-    file: &Named,
-) -> Result<Vec<(EntryId, String)>, Error> {
+pub(super) fn titles(catalogue: &Catalogue, file: &Named) -> Result<Vec<(EntryId, String)>, Error> {
     let malformed = |line, reason: &str| Error::Malformed {
         name: file.name.clone(),
         line,
@@ -78,8 +75,7 @@ fn claml(text: &str) -> Result<Vec<(String, String)>, u32> {
         allow_dtd: true,
         ..ParsingOptions::default()
     };
-    let document =
-        Document::parse_with_options(text, options).map_err(|error| error.pos().row)?;
+    let document = Document::parse_with_options(text, options).map_err(|error| error.pos().row)?;
     let rows = document
         .descendants()
         .filter(|node| node.has_tag_name("Class"))
@@ -105,7 +101,12 @@ fn claml(text: &str) -> Result<Vec<(String, String)>, u32> {
 fn table(text: &str) -> Vec<(String, String)> {
     text.lines()
         .filter_map(|line| line.split_once(['\t', ';', ',']))
-        .filter_map(|(code, title)| row(code.trim().trim_matches('"'), title.trim().trim_matches('"')))
+        .filter_map(|(code, title)| {
+            row(
+                code.trim().trim_matches('"'),
+                title.trim().trim_matches('"'),
+            )
+        })
         .collect()
 }
 
@@ -125,7 +126,12 @@ mod tests {
             <Rubric kind="inclusion"><Label>iets anders</Label></Rubric></Class></ClaML>"#;
         let expected = vec![("M10".to_owned(), "Jicht".to_owned())];
         assert_eq!(claml(xml), Ok(expected.clone()));
-        for text in ["M10\tJicht\n", "M10;Jicht\r\n", "\"M10\",\"Jicht\"\n", "M10.-;  Jicht \n\n"] {
+        for text in [
+            "M10\tJicht\n",
+            "M10;Jicht\r\n",
+            "\"M10\",\"Jicht\"\n",
+            "M10.-;  Jicht \n\n",
+        ] {
             assert_eq!(table(text), expected, "{text}");
         }
     }

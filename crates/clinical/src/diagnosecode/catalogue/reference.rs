@@ -10,7 +10,11 @@ pub struct Reference {
 impl Reference {
     #[must_use]
     pub fn holds(&self, code: &str) -> bool {
-        let upto = |end: &str| code.get(..end.len().min(code.len())).unwrap_or(code).to_owned();
+        let upto = |end: &str| {
+            code.get(..end.len().min(code.len()))
+                .unwrap_or(code)
+                .to_owned()
+        };
         let (low, high) = (upto(&self.first), upto(&self.last));
         low.as_str() >= self.first.as_str() && high.as_str() <= self.last.as_str()
     }
@@ -82,8 +86,16 @@ mod tests {
         for (note, code, expected) in [
             ("type 2 diabetes mellitus (E11.-)", "E11.9", true),
             ("type 2 diabetes mellitus (E11.-)", "E10.9", false),
-            ("stage of chronic kidney disease (N18.1-N18.6)", "N18.30", true),
-            ("stage of chronic kidney disease (N18.1-N18.6)", "N18.9", false),
+            (
+                "stage of chronic kidney disease (N18.1-N18.6)",
+                "N18.30",
+                true,
+            ),
+            (
+                "stage of chronic kidney disease (N18.1-N18.6)",
+                "N18.9",
+                false,
+            ),
             ("burns and corrosions (T20-T32)", "T25.011A", true),
             ("long-term use of insulin (Z79.4)", "Z79.4", true),
             ("sepsis (A40-A41.9)", "A41.51", true),
@@ -98,7 +110,14 @@ mod tests {
 
     #[test]
     fn what_is_no_code_is_no_reference() {
-        for note in ["(acute)", "(NOS)", "(COVID-19)", "(type 2-)", "(é1é)", "(A)"] {
+        for note in [
+            "(acute)",
+            "(NOS)",
+            "(COVID-19)",
+            "(type 2-)",
+            "(é1é)",
+            "(A)",
+        ] {
             assert_eq!(parse(note), [], "{note}");
         }
     }
