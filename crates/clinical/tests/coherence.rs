@@ -248,9 +248,11 @@ fn searching_finds_words_by_their_beginnings_in_both_systems() {
         Some("M54.50")
     );
     assert_eq!(first(CodeSystem::Dcsph, "3423").as_deref(), Some("3423"));
-    assert_eq!(
-        first(CodeSystem::Dcsph, "lumb artr").as_deref(),
-        Some("3423")
+    assert!(
+        ENGINE
+            .search(CodeSystem::Dcsph, "lumb artr", 20)
+            .iter()
+            .any(|row| row.code == "3423")
     );
     assert_eq!(first(CodeSystem::Dcsph, "zzz"), None);
     assert!(
