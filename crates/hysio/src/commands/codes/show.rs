@@ -102,20 +102,14 @@ impl Page {
     /// A paragraph, indented; what doesn't fit goes on below, two further in.
     fn line(&mut self, indent: usize, text: &str) {
         let mut column = 0;
-        for word in text.split(' ') {
+        for (at, word) in text.split(' ').enumerate() {
             let length = word.chars().count();
-            if column > indent + 2 && column + length > self.width {
-                self.text.push('\n');
-                column = 0;
-            }
-            if column == 0 {
-                let further = if self.text.ends_with('\n') && !self.is_start_of(text, word) {
-                    indent + 2
-                } else {
-                    indent
-                };
-                self.text.push_str(&" ".repeat(further));
-                column = further;
+            let is_full = column > indent + 2 && column + 1 + length > self.width;
+            if at == 0 || is_full {
+                let margin = if at == 0 { indent } else { indent + 2 };
+                self.text.push_str(if at == 0 { "" } else { "\n" });
+                self.text.push_str(&" ".repeat(margin));
+                column = margin;
             } else {
                 self.text.push(' ');
                 column += 1;
@@ -124,12 +118,6 @@ impl Page {
             column += length;
         }
         self.text.push('\n');
-    }
-
-    /// Whether the word is the first of the text, by its place in memory.
-    #[expect(clippy::unused_self, reason = "reads as a question to the page")]
-    fn is_start_of(&self, text: &str, word: &str) -> bool {
-        std::ptr::eq(text.as_ptr(), word.as_ptr())
     }
 
     fn rows(&mut self, rows: &[Row]) {
