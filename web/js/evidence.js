@@ -21,6 +21,33 @@ export function cut(segments, suggestions, unsureBelow = UNSURE_BELOW) {
   });
 }
 
+/**
+ * A text cut at the words that suggestions quote, for a note that the offsets don't count in. Whole words in any case.
+ * Returns [{text, lit}].
+ */
+export function quoted(text, words) {
+  const points = Array.from(text);
+  const lower = points.map((point) => point.toLowerCase());
+  const lit = points.map(() => false);
+  for (const word of words.map((word) => Array.from(word.trim()).map((point) => point.toLowerCase()))) {
+    for (let at = word.length ? indexOf(lower, word, 0) : -1; at >= 0; at = indexOf(lower, word, at + 1)) {
+      const end = at + word.length;
+      if (!isLetter(points[at - 1]) && !isLetter(points[end])) lit.fill(true, at, end);
+    }
+  }
+  const pieces = [];
+  points.forEach((point, at) => {
+    const last = pieces.at(-1);
+    if (last && last.lit === lit[at]) last.text += point;
+    else pieces.push({ text: point, lit: lit[at] });
+  });
+  return pieces;
+}
+
+function isLetter(point) {
+  return point !== undefined && /[\p{L}\p{N}]/u.test(point);
+}
+
 /** The code-point span of each segment in the joined text. */
 export function place(segments) {
   let start = 0;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cut, place, wordRanges } from "../js/evidence.js";
+import { cut, place, quoted, wordRanges } from "../js/evidence.js";
 
 const segments = [
   { text: "Crackles 🫁 at the base.", words: [] },
@@ -95,4 +95,25 @@ test("a segment without words is marked as a whole when it is unsure", () => {
     [],
   );
   assert.deepEqual([sure[0].confidence, unsure[0].confidence, unsure.length], [null, 0.2, 1]);
+});
+
+test("the words that are lit are exactly those of the evidence, whatever characters stand before them", () => {
+  // A letter outside the basic plane, a combining mark, a family of joined emoji, a letter that grows in lower case.
+  const before = "𝔘e\u0301 👨‍👩‍👧 İ ";
+  const text = `${before}knee pain`;
+  const start = Array.from(before).length;
+  assert.notEqual(start, before.length);
+  const evidence = [{ start, end: start + 4, text: "knee" }];
+  assert.deepEqual(litBy(cut([{ text }], [{ id: "a", evidence }]), "a"), ["knee"]);
+});
+
+test("a note is cut at the whole words that are quoted, in any case, and loses no character", () => {
+  const text = "🙂 Knee pain; kneecap. KNEE, İ pain";
+  const pieces = quoted(text, ["knee", "PAIN", ""]);
+  assert.equal(pieces.map((piece) => piece.text).join(""), text);
+  assert.deepEqual(
+    pieces.filter(({ lit }) => lit).map((piece) => piece.text),
+    ["Knee", "pain", "KNEE", "pain"],
+  );
+  assert.deepEqual(quoted("", ["a"]), []);
 });

@@ -9,13 +9,21 @@
 //! reading the catalogue, any clock, and any memory of the texts that it saw.
 
 pub mod catalogue;
+mod coherence;
 mod dcsph;
+pub mod edits;
 mod engine;
+pub mod learning;
 mod matcher;
+pub mod retired;
+mod search;
+mod shown;
 mod text;
 
 pub use catalogue::Catalogue;
+pub use edits::{Patient, Sex};
 pub use engine::{
     Engine, Error, Explained, Language, MAX_LIMIT, MAX_TEXT_BYTES, MODEL_VERSION, NoteEvidence,
     Query,
 };
+pub use shown::{Row, Shown};

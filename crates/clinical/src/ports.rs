@@ -7,7 +7,7 @@ use hysio_model::{
     transcript::{Language, Transcript},
 };
 
-use crate::jobs::JobError;
+use crate::{diagnosecode::Patient, jobs::JobError};
 
 /// Turns speech into text.
 #[async_trait]
@@ -29,6 +29,8 @@ pub struct CodeQuery {
     pub language: Option<Language>,
     pub specialty: Option<Specialty>,
     pub limit: usize,
+    /// What is known of the patient; codes that don't suit them are marked and fall far down.
+    pub patient: Patient,
 }
 
 /// Suggestions, best first, and the model that made them.

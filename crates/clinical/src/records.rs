@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::pipeline::State;
+use crate::{diagnosecode, pipeline::State};
 
 /// Longest text of one section of a note, in bytes.
 pub const SECTION_BYTES_MAX: usize = 200_000;
@@ -51,6 +51,22 @@ const fn invalid(field: &'static str, problem: &'static str) -> Invalid {
 }
 
 impl Demographics {
+    /// What diagnosis codes depend on, on that day.
+    #[must_use]
+    pub fn for_coding(&self, today: Date) -> diagnosecode::Patient {
+        let had_birthday =
+            (today.month(), today.day()) >= (self.birth_date.month(), self.birth_date.day());
+        let years = today.year() - self.birth_date.year() - i16::from(!had_birthday);
+        diagnosecode::Patient {
+            age_years: u16::try_from(years).ok(),
+            sex: match self.sex {
+                Sex::Female => Some(diagnosecode::Sex::Female),
+                Sex::Male => Some(diagnosecode::Sex::Male),
+                Sex::Other | Sex::Unknown => None,
+            },
+        }
+    }
+
     /// Trims the names and checks the whole.
     pub fn validated(mut self, today: Date) -> Result<Self, Invalid> {
         for (field, name) in [

@@ -273,8 +273,8 @@ fn any_query() -> impl Strategy<Value = Query> {
     )
         .prop_map(|(system, limit)| Query {
             system,
-            language: None,
             limit,
+            ..Query::default()
         })
 }
 

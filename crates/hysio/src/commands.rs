@@ -15,6 +15,7 @@ pub mod facility;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
+mod output;
 pub mod scale;
 pub mod scaler;
 pub mod transcribe;

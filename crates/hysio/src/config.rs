@@ -276,6 +276,26 @@ pub struct Diagnosecode {
     pub inference_workers: usize,
     /// `MODEL_CACHE_SIZE`, such as `64MB` or `1GB`: results kept for texts that come again.
     pub model_cache_size: String,
+    /// A language model that puts the suggested codes in a better order. It can add none.
+    pub reranker: Option<Reranker>,
+}
+
+/// A server that speaks `POST /v1/chat/completions`. It is sent what was dictated: use one that may hold patient data.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reranker {
+    pub url: String,
+    pub model: String,
+    /// A file with the bearer key.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// Seconds after which the plain order counts.
+    #[serde(default = "reranker_timeout_seconds")]
+    pub timeout_seconds: u64,
+}
+
+fn reranker_timeout_seconds() -> u64 {
+    2
 }
 
 impl Default for Diagnosecode {
@@ -284,6 +304,7 @@ impl Default for Diagnosecode {
             url: None,
             inference_workers: 0,
             model_cache_size: "64MB".into(),
+            reranker: None,
         }
     }
 }

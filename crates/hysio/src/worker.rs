@@ -18,7 +18,7 @@ use hysio_model::QueueName;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use engines::{Engines, code_client};
+pub use engines::{Engines, code_client, coder};
 
 use crate::{config::Config, lifecycle::Lifecycle, metrics::Metrics};
 

@@ -170,3 +170,187 @@ async fn codes_are_searched_by_their_start_or_by_words() {
     let (status, _, _) = send(service(None), get("/v1/codes")).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
+
+#[tokio::test]
+async fn texts_that_are_no_notes_are_answered_with_what_they_hold_and_no_more() {
+    for (text, holds) in [
+        (String::new(), false),
+        ("\u{4e2d}\u{6587}\u{75c5}\u{5386}".repeat(2_000), false),
+        ("боль в колене ".repeat(500), false),
+        ("<script>alert('knee')</script>".to_owned(), false),
+        ("<p>Pain in the <b>left knee</b></p>".to_owned(), true),
+        ("🙂".repeat(10_000), false),
+        ("pneumonia ".repeat(100_000), true),
+        ("x".repeat(1_000_000), false),
+    ] {
+        let shown: String = text.chars().take(30).collect();
+        let request = post(json!({ "text": text }).to_string());
+        let (status, _, body) = send(service(None), request).await;
+        assert_eq!(status, StatusCode::OK, "{shown}");
+        let suggestions = body["suggestions"].as_array().expect("a list");
+        assert!(
+            !holds || !suggestions.is_empty(),
+            "{shown} has a finding: {body}"
+        );
+        let size = body.to_string().len();
+        assert!(size < 200_000, "{shown}: an answer of {size} bytes");
+    }
+    let binary: String = (0..200_u8).map(|byte| char::from(byte % 16)).collect();
+    let (status, _, _) = send(service(None), post(json!({ "text": binary }).to_string())).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn a_patient_is_taken_into_account_and_a_wrong_one_refused() {
+    let ask = |body: Value| send(service(None), post(body.to_string()));
+    let (_, _, body) = ask(json!({"text": "breast cancer", "sex": "male", "age": 70})).await;
+    let first = &body["suggestions"][0];
+    assert!(first["cautions"].is_null(), "{first}");
+    let marked = body["suggestions"].as_array().expect("a list").iter();
+    let marked = marked.filter(|one| one["cautions"][0]["kind"] == "sex");
+    assert!(marked.count() > 0, "{body}");
+    for wrong in [
+        json!({"text": "x", "sex": "blue"}),
+        json!({"text": "x", "age": -1}),
+        json!({"text": "x", "age": "old"}),
+    ] {
+        let (status, _, _) = ask(wrong.clone()).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_retired_code_is_gone_and_says_what_to_use() {
+    let (status, kind, body) = send(service(None), get("/v1/codes/ICD-10-CM/T40.7X1A")).await;
+    assert_eq!(status, StatusCode::GONE);
+    assert_eq!(kind, "application/problem+json");
+    assert_eq!(body["retired"]["successors"][0], "T40.711A");
+    let (status, _, body) = send(service(None), get("/v1/codes/ICD-10-CM/M54.5")).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(body["retired"]["since"], "2021-10-01");
+}
+
+#[tokio::test]
+async fn both_systems_are_searched_and_an_odd_search_finds_nothing() {
+    let (_, _, found) = send(service(None), get("/v1/codes?q=34&system=DCSPH&limit=3")).await;
+    assert_eq!(found[0]["code"], "3400", "{found}");
+    let (status, _, _) = send(service(None), get("/v1/codes?q=a&system=SNOMED")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    for q in ["", "%F0%9F%99%82", "%00", "%3Cb%3E", &"a".repeat(5_000)] {
+        let (status, _, found) = send(service(None), get(&format!("/v1/codes?q={q}"))).await;
+        assert_eq!(status, StatusCode::OK, "{q}");
+        assert!(found.as_array().expect("a list").len() <= 100);
+    }
+}
+
+/// What the program prints and how it ends.
+fn hysio(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    static CATALOGUE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        catalogue::file::write(ENGINE.catalogue(), &folder.path().join("catalogue"))
+            .expect("written");
+        folder
+    });
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hysio"))
+        .args(arguments)
+        .env("HYSIO__CATALOGUE", CATALOGUE.path().join("catalogue"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // It may stop reading early.
+    let _ = child.stdin.take().expect("piped").write_all(input);
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (
+        output.status.code().expect("no signal"),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn the_program_says_what_is_wrong_with_its_input() {
+    for (arguments, input, code, says) in [
+        (vec!["code", ""], &b""[..], 0, "No ICD-10-CM code"),
+        (
+            vec!["code", "-"],
+            &[0xff, 0xfe, 0x00][..],
+            1,
+            "no UTF-8 text: byte 1",
+        ),
+        (
+            vec!["code", "-"],
+            &[7; 500][..],
+            1,
+            "no text but binary data",
+        ),
+        (
+            vec!["code", "-"],
+            &[b'a'; 2_000_000][..],
+            1,
+            "at most 1048576",
+        ),
+        (
+            vec!["code", "knee", "--system", "SNOMED"],
+            b"",
+            2,
+            "use ICD-10-CM or DCSPH",
+        ),
+        (
+            vec!["code", "knee", "--sex", "blue"],
+            b"",
+            2,
+            "use female or male",
+        ),
+        (
+            vec!["code", "knee", "--limit", "0"],
+            b"",
+            1,
+            "must be 1 to 100",
+        ),
+        (vec!["codes", "show", "Z99.999"], b"", 1, "codes search"),
+        (
+            vec!["codes", "show", "T40.7X1A"],
+            b"",
+            0,
+            "retired on 2021-10-01: use T40.711A",
+        ),
+        (
+            vec!["codes", "search", "zzzzzz", "--system", "DCSPH"],
+            b"",
+            0,
+            "No DCSPH code",
+        ),
+    ] {
+        let (status, out, err) = hysio(&arguments, input);
+        assert_eq!(status, code, "{arguments:?}: {out}{err}");
+        assert!(
+            (out.clone() + &err).contains(says),
+            "{arguments:?}: {out}{err}"
+        );
+        assert!(!err.contains("panicked"), "{err}");
+    }
+}
+
+#[test]
+fn the_program_shows_a_code_for_people_and_for_programs() {
+    let (_, page, _) = hysio(&["codes", "show", "M25.562"], b"");
+    for line in [
+        "Pain in left knee",
+        "M20-M25",
+        "Side: left; the others",
+        "M25.561",
+    ] {
+        assert!(page.contains(line), "{line} is missing:\n{page}");
+    }
+    assert!(!page.contains('\u{1b}'), "no colour in a pipe");
+    let (_, json, _) = hysio(&["codes", "show", "C50.922", "--json"], b"");
+    let shown: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(shown["edits"][0]["edit"], "male");
+    let (_, json, _) = hysio(&["codes", "search", "migr", "aura", "--json"], b"");
+    assert!(serde_json::from_str::<Value>(&json).expect("JSON")[0]["code"].is_string());
+}

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
-use hysio_clinical::records::Code;
+use hysio_clinical::{
+    diagnosecode::{Patient, retired::Retired},
+    records::Code,
+};
 use hysio_model::{
     Phi,
     diagnosis::{CodeSystem, Suggestion},
@@ -35,6 +38,8 @@ pub enum Error {
     Busy { status: StatusCode },
     #[error("the diagnosecode service refused the request ({status}): {title}")]
     Refused { status: StatusCode, title: String },
+    #[error("{0}")]
+    Retired(Retired),
     #[error("read the diagnosecode service's answer")]
     Answer(#[source] reqwest::Error),
 }
@@ -45,7 +50,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Busy { .. } => true,
-            Self::Address { .. } | Self::Build(_) | Self::Refused { .. } | Self::Answer(_) => false,
+            Self::Address { .. }
+            | Self::Build(_)
+            | Self::Refused { .. }
+            | Self::Retired(_)
+            | Self::Answer(_) => false,
         }
     }
 }
@@ -74,12 +83,26 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<&'a str>,
     limit: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sex: Option<String>,
 }
 
 /// The part of a problem that holds no detail of the request.
 #[derive(Deserialize)]
 struct Problem {
     title: String,
+    retired: Option<Retired>,
+}
+
+/// What a code is.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    Known(Code),
+    /// It was one once.
+    Retired(Retired),
+    Unknown,
 }
 
 /// A code as the service lists it.
@@ -88,6 +111,7 @@ struct Row {
     code: String,
     title: String,
     billable: bool,
+    replaces: Option<String>,
 }
 
 impl Row {
@@ -124,18 +148,22 @@ impl DiagnosecodeClient {
     }
 
     /// `language` is `en`, `nl` or not known. Tries again, a few times, what may pass.
+    /// What is known of the patient decides what suits them.
     pub async fn suggest(
         &self,
         text: &Phi<String>,
         system: CodeSystem,
         language: Option<&str>,
         limit: usize,
+        patient: Patient,
     ) -> Result<Suggested, Error> {
         let request = Request {
             text,
             system,
             language,
             limit,
+            age: patient.age_years,
+            sex: patient.sex.map(|sex| sex.to_string()),
         };
         let backoff = ExponentialBuilder::default()
             .with_min_delay(RETRY_DELAY_MIN)
@@ -148,8 +176,8 @@ impl DiagnosecodeClient {
             .await
     }
 
-    /// The entry of a code, if the system has it.
-    pub async fn entry(&self, system: CodeSystem, code: &str) -> Result<Option<Code>, Error> {
+    /// What a code is in that system.
+    pub async fn entry(&self, system: CodeSystem, code: &str) -> Result<Lookup, Error> {
         let mut url = self.codes.clone();
         let path = url.path_segments_mut().map(|mut path| {
             path.pop_if_empty().extend([system.as_str(), code]);
@@ -158,26 +186,37 @@ impl DiagnosecodeClient {
             url: self.codes.to_string(),
         })?;
         match self.get::<Row>(url).await {
-            Ok(row) => Ok(Some(row.of(system))),
+            Ok(row) => Ok(Lookup::Known(row.of(system))),
+            Err(Error::Retired(retired)) => Ok(Lookup::Retired(retired)),
             Err(Error::Refused {
                 status: StatusCode::NOT_FOUND,
                 ..
-            }) => Ok(None),
+            }) => Ok(Lookup::Unknown),
             Err(error) => Err(error),
         }
     }
 
-    /// Codes of ICD-10-CM whose code or terms begin with what was typed.
-    pub async fn search(&self, typed: &str, limit: usize) -> Result<Vec<Code>, Error> {
+    /// Codes whose code or terms begin with what was typed, each with the retired code that it took the place of, where
+    /// that is why it was found.
+    pub async fn search(
+        &self,
+        system: CodeSystem,
+        typed: &str,
+        limit: usize,
+    ) -> Result<Vec<(Code, Option<String>)>, Error> {
         let mut url = self.codes.clone();
         url.set_path(url.path().trim_end_matches('/').to_owned().as_str());
         url.query_pairs_mut()
             .append_pair("q", typed)
+            .append_pair("system", system.as_str())
             .append_pair("limit", &limit.to_string());
         let rows: Vec<Row> = self.get(url).await?;
         Ok(rows
             .into_iter()
-            .map(|row| row.of(CodeSystem::Icd10Cm))
+            .map(|mut row| {
+                let replaces = row.replaces.take();
+                (row.of(system), replaces)
+            })
             .collect())
     }
 
@@ -210,13 +249,14 @@ async fn read<T: serde::de::DeserializeOwned>(response: reqwest::Response) -> Re
         return Err(Error::Busy { status });
     }
     if !status.is_success() {
-        let title = response
-            .json::<Problem>()
-            .await
-            .map(|problem| problem.title);
-        return Err(Error::Refused {
-            status,
-            title: title.unwrap_or_else(|_| "no reason given".to_owned()),
+        let problem = response.json::<Problem>().await.ok();
+        let (title, retired) = problem.map_or((None, None), |it| (Some(it.title), it.retired));
+        return Err(match retired {
+            Some(retired) => Error::Retired(retired),
+            None => Error::Refused {
+                status,
+                title: title.unwrap_or_else(|| "no reason given".to_owned()),
+            },
         });
     }
     response
@@ -267,7 +307,7 @@ mod tests {
         let text = Phi::new("secret knee".to_owned());
         DiagnosecodeClient::new(address)
             .unwrap()
-            .suggest(&text, CodeSystem::Icd10Cm, None, 5)
+            .suggest(&text, CodeSystem::Icd10Cm, None, 5, Patient::default())
             .await
     }
 

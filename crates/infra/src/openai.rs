@@ -5,6 +5,7 @@
 //! number of times; everything else is final. No error ever holds a part of a transcript.
 
 mod reply;
+pub mod reranker;
 mod transcriber;
 
 use std::{path::PathBuf, time::Duration};

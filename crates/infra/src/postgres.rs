@@ -11,6 +11,7 @@ mod error;
 pub mod idempotency;
 pub mod jobs;
 mod keys;
+pub mod learning;
 pub mod migrate;
 pub mod notify;
 pub mod page;

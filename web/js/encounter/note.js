@@ -1,13 +1,14 @@
 // Steps 3 and 4: the SOAP note. A draft is edited and saved as it is typed; a signed note is read.
 
 import { button, fill, h, icon, newId } from "../dom.js";
+import { quoted } from "../evidence.js";
 import { t, when } from "../i18n.js";
 import { explain } from "../notice.js";
 import { FIELDS, texts } from "../note_merge.js";
 import { beforeSignOut, guardPage } from "../session.js";
 import { Autosave } from "./autosave.js";
 
-/** {element, flush(), record(), texts(), close()} for a draft. */
+/** {element, flush(), record(), texts(), mark(words), close()} for a draft. */
 export function noteEditor({ record, me }) {
   const status = h("p", { class: "save-status small", role: "status" });
   const conflictPlace = h("div", null);
@@ -41,6 +42,9 @@ export function noteEditor({ record, me }) {
     flush: () => saving.flush(),
     record: () => saving.record,
     texts: () => saving.typed,
+    mark: (words) => {
+      for (const field of FIELDS) areas[field].mark(words);
+    },
     close: () => {
       saving.close();
       for (const release of releases) release();
@@ -67,14 +71,35 @@ export function noteReader(record, { headed = true } = {}) {
   );
 }
 
+/** Marks words in a signed note. */
+export function markRead(element, words) {
+  for (const place of element?.querySelectorAll(".note-text") ?? []) fill(place, marked(place.textContent, words));
+}
+
+function marked(text, words) {
+  return quoted(text, words).map((piece) => (piece.lit ? h("mark", { class: "said" }, piece.text) : document.createTextNode(piece.text)));
+}
+
 function area(field, typed) {
   const id = newId(field);
+  // A text area has no marks of its own: they lie behind it, under the same letters.
+  const marks = h("div", { class: "note-marks", "aria-hidden": "true" });
+  let words = [];
+  const mark = (now = words) => {
+    words = now;
+    fill(marks, words.length ? marked(input.value, words) : null);
+    marks.scrollTop = input.scrollTop;
+  };
   const input = h("textarea", {
     id,
     rows: 3,
     spellcheck: "true",
     on: {
+      scroll: () => {
+        marks.scrollTop = input.scrollTop;
+      },
       input: () => {
+        mark();
         fit(input);
         typed(input.value);
       },
@@ -82,9 +107,16 @@ function area(field, typed) {
   });
   const write = (text) => {
     input.value = text;
+    mark();
     requestAnimationFrame(() => fit(input));
   };
-  return { input, write, element: h("div", { class: "field note-part" }, h("label", { for: id }, t(`note.${field}`)), input) };
+  const element = h(
+    "div",
+    { class: "field note-part" },
+    h("label", { for: id }, t(`note.${field}`)),
+    h("div", { class: "note-input" }, marks, input),
+  );
+  return { input, write, mark, element };
 }
 
 /** Grows with its text; where the browser can, `field-sizing: content` does it in the style sheet. */

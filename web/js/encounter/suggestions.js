@@ -99,8 +99,25 @@ function card(context, suggestion) {
           words.map((text, index) => [index > 0 && ", ", h("q", null, text)]),
         ),
     ),
+    remarks(suggestion),
     decisions(context, suggestion),
   );
+}
+
+/** Why to look twice, what it belongs to, and what the clinic made of it before. */
+function remarks({ cautions, companion, learnt }) {
+  const line = (kind, sign, words) => h("p", { class: `suggestion-remark small ${kind}` }, icon(sign), h("span", null, words));
+  return [
+    (cautions ?? []).map(({ reason }) => line("warn", "alert", reason)),
+    companion && line("quiet", "plus", t("codes.companion", companion)),
+    learnt?.decided > 0 && line("quiet", "again", learntWords(learnt)),
+    learnt?.decided === 0 && learnt.phrase && line("quiet", "again", t("codes.taught", learnt)),
+  ];
+}
+
+function learntWords({ accepted, decided, phrase, shared }) {
+  const key = phrase ? "codes.learnt_phrase" : shared ? "codes.learnt_shared" : "codes.learnt";
+  return t(key, { accepted, decided, phrase });
 }
 
 function likelihood(probability, manual) {
@@ -187,7 +204,48 @@ function point(context, id, { take = false } = {}) {
   }
 }
 
+/** The words that were last selected in the transcript or the note, offered to be taught. */
+function teaching() {
+  const box = h("input", { type: "checkbox", checked: true });
+  const words = h("q", null, "");
+  const element = h("label", { class: "teach small", hidden: true }, box, h("span", null, t("codes.teach"), " ", words));
+  const show = (text) => {
+    words.textContent = text;
+    element.hidden = !text;
+    box.checked = true;
+  };
+  document.addEventListener("selectionchange", () => {
+    const text = selectedWords();
+    if (text) show(text);
+  });
+  return { element, words: () => (element.hidden || !box.checked ? undefined : words.textContent), clear: () => show("") };
+}
+
+const TAUGHT_WORDS_MAX = 8;
+
+function selectedWords() {
+  const { activeElement } = document;
+  const inNote = activeElement?.closest?.(".note-part textarea");
+  const selection = document.getSelection();
+  const inTranscript = selection?.anchorNode?.parentElement?.closest(".segment-text");
+  const text = inNote
+    ? inNote.value.slice(inNote.selectionStart, inNote.selectionEnd)
+    : inTranscript
+      ? withoutMarks(selection)
+      : "";
+  const words = text.trim().split(/\s+/).filter(Boolean);
+  return words.length <= TAUGHT_WORDS_MAX ? words.join(" ") : "";
+}
+
+/** What was said, without the numbers that stand at the end of evidence. */
+function withoutMarks(selection) {
+  const copy = selection.getRangeAt(0).cloneContents();
+  for (const extra of copy.querySelectorAll("sup, .spoken, .segment-time")) extra.remove();
+  return copy.textContent;
+}
+
 function adder(context) {
+  const teach = teaching();
   const find = combobox({
     label: t("codes.add"),
     placeholder: t("codes.add_hint"),
@@ -198,22 +256,27 @@ function adder(context) {
           signal,
         })
       ).codes,
-    row: ({ code, title, billable }) => [
+    row: ({ code, title, billable, replaces }) => [
       h("strong", { class: "code" }, code),
       h("span", null, title),
+      replaces && h("span", { class: "quiet small" }, t("codes.replaces", { code: replaces })),
       !billable && h("span", { class: "quiet small" }, t("codes.not_billable")),
     ],
-    choose: (code) => add(context, code, find),
+    choose: (code) => add(context, code, find, teach),
   });
-  return h("div", { class: "pane-foot" }, find.element);
+  return h("div", { class: "pane-foot" }, find.element, teach.element);
 }
 
-async function add(context, { system, code }, find) {
+async function add(context, { system, code }, find, teach) {
+  const words = teach.words();
   const already = context.state.all.find((one) => one.system === system && one.code === code);
   try {
-    if (already) await decide(context, already, "accepted");
+    if (already && !words) await decide(context, already, "accepted");
     else {
-      context.state.all.push(await api.post(`/api/encounters/${encodeURIComponent(context.encounter.id)}/suggestions`, { system, code }));
+      const path = `/api/encounters/${encodeURIComponent(context.encounter.id)}/suggestions`;
+      const added = await api.post(path, { system, code, words });
+      context.state.all = [...context.state.all.filter((one) => one !== already), added];
+      teach.clear();
       context.draw();
       context.changed();
       announce(`${code}: ${t("codes.accepted")}`);

@@ -5,6 +5,7 @@ import { button, fill, h, newId } from "../dom.js";
 import { openDialog } from "../dialog.js";
 import { t } from "../i18n.js";
 import { emptyState, explain, failed, loadInto, toast } from "../notice.js";
+import { learningSection } from "../learning.js";
 import { page } from "../shell.js";
 import { SPECIALTIES } from "../start_encounter.js";
 import { table } from "../table.js";
@@ -15,6 +16,7 @@ const SHORTEST_PASSWORD = 10;
 
 page("admin.title", async (main, me) => {
   const place = h("div", null);
+  const learning = h("div", null);
   const again = () => loadInto(place, () => users(me, again));
   fill(
     main,
@@ -28,9 +30,11 @@ page("admin.title", async (main, me) => {
         button(t("admin.add"), { icon: "plus", kind: "primary", click: () => addUser(again) }),
       ),
       place,
+      learning,
     ),
   );
   await again();
+  await loadInto(learning, learningSection);
 });
 
 async function users(me, again) {

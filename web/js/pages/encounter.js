@@ -8,7 +8,7 @@ import { fullName, particulars } from "../patient_words.js";
 import { idInPath, page } from "../shell.js";
 import { capture } from "../encounter/capture.js";
 import { keptCard, keptFor } from "../encounter/kept.js";
-import { noteEditor, noteReader } from "../encounter/note.js";
+import { markRead, noteEditor, noteReader } from "../encounter/note.js";
 import { player } from "../encounter/player.js";
 import { watch } from "../encounter/progress.js";
 import { help, listen } from "../encounter/shortcuts.js";
@@ -159,8 +159,15 @@ function review(view, work, encounter) {
       pointed: (id, options) => {
         codes.point(id, options);
         transcript.highlight(id);
+        markNote(id);
       },
     });
+  const markNote = (id) => {
+    const looked = codes.all().find((suggestion) => String(suggestion.id) === String(id));
+    const words = (looked?.evidence ?? []).map(({ text }) => text);
+    if (note) note.mark(words);
+    else markRead(signedNote, words);
+  };
   const codes = suggestionsPane({
     encounter,
     suggestions: encounter.suggestions,
@@ -169,9 +176,13 @@ function review(view, work, encounter) {
       transcript?.show(all);
       bar?.show();
     },
-    looked: (id, scroll) => transcript?.highlight(id, { scroll }),
+    looked: (id, scroll) => {
+      transcript?.highlight(id, { scroll });
+      markNote(id);
+    },
   });
   const note = locked ? null : noteEditor({ record, me: view.me });
+  const signedNote = locked ? noteReader(record) : null;
   const bar = note && draftBar({ encounter, note, suggestions: codes.all, signed: () => signed(view) });
   sound?.at((seconds) => transcript?.follow(seconds));
   view.review = { codes, sound, close: () => note?.close() };
@@ -185,7 +196,7 @@ function review(view, work, encounter) {
       !locked && button(t("codes.again"), { icon: "again", kind: "plain", click: () => suggestAgain(view, encounter, note) }),
       button(t("keys.title"), { icon: "keyboard", kind: "plain for-keys", click: help }),
     ),
-    locked && noteReader(record),
+    signedNote,
     h("div", { class: "panes" }, transcript?.element, codes.element),
     note?.element,
     bar?.element ?? signedBar({ record, mayAmend: view.me.user.role === "clinician", amended: () => reload(view) }),

@@ -4,9 +4,11 @@
 
 mod alphabetic;
 mod build;
+mod dutch;
 mod expand;
 pub mod file;
 mod own_terms;
+pub mod reference;
 mod source;
 mod tabular;
 mod terms;
@@ -57,11 +59,32 @@ pub struct Catalogue {
     /// Such as `ICD-10-CM 2026`.
     pub release: String,
     pub sources: Vec<Source>,
-    pub chapters: Vec<String>,
+    /// The first is chapter 1.
+    pub chapters: Vec<Chapter>,
+    /// In the order of their codes.
+    pub blocks: Vec<Block>,
     pub entries: Vec<Entry>,
     /// The sets of seventh characters that entries refer to.
     pub seventh_sets: Vec<Vec<Seventh>>,
     pub terms: Terms,
+    /// Titles in Dutch, from a file that the user has; by entry, ascending.
+    pub dutch_titles: Vec<(EntryId, String)>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Chapter {
+    pub title: String,
+    pub notes: Vec<Note>,
+}
+
+/// Neighbouring categories under a title, such as `M50-M54 Other dorsopathies`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Block {
+    /// First and last category.
+    pub first: String,
+    pub last: String,
+    pub title: String,
+    pub notes: Vec<Note>,
 }
 
 /// A file that the catalogue was built from.
@@ -91,7 +114,7 @@ pub struct Seventh {
     pub meaning: String,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     pub kind: NoteKind,
     pub text: String,
@@ -157,6 +180,49 @@ impl Catalogue {
             next += 1 + self.entry(next).descendants;
         }
         children
+    }
+
+    /// The chapter of an entry.
+    #[must_use]
+    pub fn chapter(&self, id: EntryId) -> Option<&Chapter> {
+        let number = usize::from(self.entry(id).chapter);
+        self.chapters.get(number.checked_sub(1)?)
+    }
+
+    /// The block of an entry.
+    #[must_use]
+    pub fn block(&self, id: EntryId) -> Option<&Block> {
+        let category = self.entry(id).code.get(..3)?;
+        self.blocks
+            .iter()
+            .find(|block| (block.first.as_str()..=block.last.as_str()).contains(&category))
+    }
+
+    /// Every note that holds for an entry, nearest first, and where it stands: a code, a block (`M50-M54`) or a chapter.
+    pub fn notes(&self, id: EntryId) -> impl Iterator<Item = (String, &Note)> {
+        let own = self
+            .lineage(id)
+            .flat_map(|entry| entry.notes.iter().map(|note| (entry.code.clone(), note)));
+        let of_block = self.block(id).into_iter().flat_map(|block| {
+            let range = format!("{}-{}", block.first, block.last);
+            block.notes.iter().map(move |note| (range.clone(), note))
+        });
+        let number = self.entry(id).chapter;
+        let of_chapter = self.chapter(id).into_iter().flat_map(move |chapter| {
+            let name = format!("chapter {number}");
+            chapter.notes.iter().map(move |note| (name.clone(), note))
+        });
+        own.chain(of_block).chain(of_chapter)
+    }
+
+    /// The Dutch title of an entry, where a file of them was imported.
+    #[must_use]
+    pub fn dutch_title(&self, id: EntryId) -> Option<&str> {
+        let at = self
+            .dutch_titles
+            .binary_search_by_key(&id, |(entry, _)| *entry)
+            .ok()?;
+        Some(&self.dutch_titles[at].1)
     }
 
     /// The entry and those above it, nearest first.
@@ -238,7 +304,7 @@ impl Catalogue {
             .collect()
     }
 
-    fn position(&self, code: &str) -> Option<EntryId> {
+    pub(crate) fn position(&self, code: &str) -> Option<EntryId> {
         let at = self
             .entries
             .binary_search_by(|entry| entry.code.as_str().cmp(code))

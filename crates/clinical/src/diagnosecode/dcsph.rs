@@ -52,6 +52,8 @@ struct Row {
     title: String,
     group: String,
     terms: Vec<Term>,
+    /// Of the title and the everyday names.
+    words: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -123,6 +125,61 @@ impl Dcsph {
         })
     }
 
+    /// Codes as they are typed: by their digits, or by words of a location, a pathology or both.
+    pub(super) fn search(&self, typed: &str, limit: usize) -> Vec<Code> {
+        let typed = typed.trim();
+        if !typed.is_empty() && typed.chars().all(|digit| digit.is_ascii_digit()) {
+            let (whole, alone): (Vec<String>, Vec<String>) = self
+                .all()
+                .map(|(code, _)| code)
+                .filter(|code| code.starts_with(typed))
+                .partition(|code| code.len() > 2);
+            return whole
+                .iter()
+                .chain(&alone)
+                .take(limit)
+                .filter_map(|code| self.find(code))
+                .collect();
+        }
+        let wanted: Vec<String> = words(typed).into_iter().map(|word| word.text).collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let mut found: Vec<Code> = self
+            .all()
+            .filter(|(_, said)| {
+                wanted
+                    .iter()
+                    .all(|word| said.iter().any(|known| known.starts_with(word.as_str())))
+            })
+            .take(limit)
+            .filter_map(|(code, _)| self.find(&code))
+            .collect();
+        for suggestion in self.suggest(typed) {
+            if found.iter().all(|known| known.code != suggestion.code) {
+                found.extend(self.find(&suggestion.code));
+            }
+        }
+        found.truncate(limit);
+        found
+    }
+
+    /// Every code with the words that name it: pathologies alone, then each at each location.
+    fn all(&self) -> impl Iterator<Item = (String, Vec<&String>)> {
+        let alone = self
+            .pathologies
+            .rows
+            .iter()
+            .map(|row| (row.code.clone(), row.words.iter().collect()));
+        let placed = self.locations.rows.iter().flat_map(|location| {
+            self.pathologies.rows.iter().map(move |pathology| {
+                let said = location.words.iter().chain(&pathology.words).collect();
+                (location.code.clone() + &pathology.code, said)
+            })
+        });
+        alone.chain(placed)
+    }
+
     /// Pathologies that the text names, each at the locations that it names.
     pub(super) fn suggest(&self, text: &str) -> Vec<Suggestion> {
         let words = words(text);
@@ -177,6 +234,7 @@ impl Table {
             code: code.to_owned(),
             title: title.to_owned(),
             group: group.to_owned(),
+            words: words(&plain).into_iter().map(|word| word.text).collect(),
             terms,
         });
     }
@@ -184,6 +242,8 @@ impl Table {
     fn name(&mut self, code: &str, terms: &str) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.code == code) {
             row.terms.extend(terms.split('|').map(Term::new));
+            row.words
+                .extend(words(terms).into_iter().map(|word| word.text));
         }
     }
 
@@ -325,6 +385,7 @@ fn suggestion(
         probability: score.clamp(0.0, 1.0) * 0.8,
         billable: location.is_some(),
         evidence,
+        ..Suggestion::default()
     }
 }
 

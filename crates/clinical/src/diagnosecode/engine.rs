@@ -1,14 +1,19 @@
 //! The engine: text and query in, suggestions out.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use hysio_model::diagnosis::{CodeSystem, Evidence, Suggestion};
 
 use super::{
     Catalogue,
     catalogue::{self, Code},
+    coherence::{self, Relations},
     dcsph::Dcsph,
+    edits::{self, Patient},
     matcher::{Match, Matcher},
+    retired::{self, Retired},
+    search,
+    shown::{Row, Shown},
     text::{Analyzer, Dutch, Scope, Token, Word, is_present, scopes, sentences, stem, words},
 };
 
@@ -33,8 +38,8 @@ const BINARY_CHARS_MIN: usize = 32;
 /// Places that are shown for a suggestion: the first ones convince or none does.
 const EVIDENCE_MAX: usize = 32;
 
-/// Nobody types more than this into a search.
-const SEARCH_BYTES_MAX: usize = 200;
+/// What is left of the probability of a code that does not suit the patient.
+const UNSUITABLE: f64 = 0.1;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -65,6 +70,8 @@ pub struct Query {
     /// Told apart by its words if not given.
     pub language: Option<Language>,
     pub limit: usize,
+    /// Codes that don't suit the patient are marked and fall far down.
+    pub patient: Patient,
 }
 
 impl Default for Query {
@@ -73,6 +80,7 @@ impl Default for Query {
             system: CodeSystem::Icd10Cm,
             language: None,
             limit: 10,
+            patient: Patient::default(),
         }
     }
 }
@@ -103,6 +111,7 @@ pub struct Engine {
     dutch: Dutch,
     dcsph: Dcsph,
     matcher: Matcher,
+    relations: Relations,
 }
 
 impl Engine {
@@ -114,6 +123,7 @@ impl Engine {
     pub fn new(catalogue: Catalogue) -> Self {
         Self {
             matcher: Matcher::new(&catalogue),
+            relations: Relations::new(&catalogue),
             analyzer: Analyzer::english(),
             dutch: Dutch::new(catalogue.terms.stems()),
             dcsph: Dcsph::new(),
@@ -129,63 +139,121 @@ impl Engine {
     /// The codes that the text supports, most probable first, none twice. An empty list if it supports none.
     /// The first `n` suggestions do not depend on the limit.
     pub fn suggest(&self, text: &str, query: &Query) -> Result<Vec<Suggestion>, Error> {
-        if text.len() > MAX_TEXT_BYTES {
-            return Err(Error::TooLong { bytes: text.len() });
-        }
-        if is_binary(text) {
-            return Err(Error::NotText);
-        }
-        if query.limit == 0 || query.limit > MAX_LIMIT {
-            return Err(Error::Limit { limit: query.limit });
-        }
+        check(text, query)?;
         let mut suggestions = match query.system {
-            CodeSystem::Icd10Cm => self
-                .matches(text, query.language)
-                .iter()
-                .take(query.limit)
-                .map(|found| self.suggestion(text, found))
-                .collect(),
+            CodeSystem::Icd10Cm => {
+                let positions = Positions::new(text);
+                let matches = self.matches(text, query.language);
+                let mut suggestions: Vec<Suggestion> = matches
+                    .iter()
+                    .take(MAX_LIMIT)
+                    .map(|found| self.suggestion(text, &positions, found))
+                    .collect();
+                self.suit(&mut suggestions, &query.patient);
+                self.relations.apply(&self.catalogue, &mut suggestions);
+                suggestions
+            }
             CodeSystem::Dcsph => self.dcsph.suggest(text),
         };
         suggestions.truncate(query.limit);
         Ok(suggestions)
     }
 
-    /// A code of DCSPH: location and pathology.
+    /// All that is known about a code, retired ones too.
     #[must_use]
-    pub fn dcsph(&self, code: &str) -> Option<Code> {
-        self.dcsph.find(code)
+    pub fn show(&self, system: CodeSystem, code: &str) -> Option<Shown> {
+        match system {
+            CodeSystem::Icd10Cm => match self.catalogue.find(code) {
+                Some(found) => Some(Shown::of(&self.catalogue, found)),
+                None => retired::find(code).map(Shown::gone),
+            },
+            CodeSystem::Dcsph => self.dcsph.find(code).map(Shown::plain),
+        }
+    }
+
+    /// The code, if the catalogue has it today; else the retired one.
+    pub fn find(&self, system: CodeSystem, code: &str) -> Result<Option<Code>, &'static Retired> {
+        match system {
+            CodeSystem::Icd10Cm => match (self.catalogue.find(code), retired::find(code)) {
+                (None, Some(retired)) => Err(retired),
+                (found, _) => Ok(found),
+            },
+            CodeSystem::Dcsph => Ok(self.dcsph.find(code)),
+        }
     }
 
     /// Codes as they are typed: those that begin with the characters, or else those whose terms hold the words.
     #[must_use]
-    pub fn search(&self, typed: &str, limit: usize) -> Vec<Code> {
+    pub fn search(&self, system: CodeSystem, typed: &str, limit: usize) -> Vec<Row> {
         let limit = limit.min(MAX_LIMIT);
-        let by_code = self.catalogue.starting_with(typed, limit);
-        if !by_code.is_empty() || typed.len() > SEARCH_BYTES_MAX {
+        if typed.len() > search::TYPED_BYTES_MAX {
+            return Vec::new();
+        }
+        if system == CodeSystem::Dcsph {
+            let found = self.dcsph.search(typed, limit);
+            return found.into_iter().map(Row::from).collect();
+        }
+        let by_code = search::by_code(&self.catalogue, typed, limit);
+        if !by_code.is_empty() {
             return by_code;
         }
-        let matches = self.matches(typed, None);
-        matches
+        let by_beginnings = search::by_words(&self.catalogue, typed, limit);
+        let is_whole = search::is_whole(&self.catalogue, typed);
+        // The matcher knows best what whole words mean; what is still being typed it would take for a misspelling.
+        let matched = if is_whole || by_beginnings.len() < limit {
+            self.matches(typed, None)
+        } else {
+            Vec::new()
+        };
+        let matched = matched.into_iter().map(|found| found.code).take(limit);
+        let (first, second): (Vec<Code>, Vec<Code>) = if is_whole {
+            (matched.collect(), by_beginnings)
+        } else {
+            (by_beginnings, matched.collect())
+        };
+        let mut seen = HashSet::new();
+        first
             .into_iter()
+            .chain(second)
+            .filter(|code| seen.insert(code.code.clone()))
             .take(limit)
-            .map(|found| found.code)
+            .map(Row::from)
             .collect()
     }
 
-    /// What each suggestion's rank is made of: the names and values of its features.
+    /// What each suggestion's rank is made of: the names and values of its features. As the matcher ranks them, before
+    /// the rules of the catalogue and the patient.
     pub fn explain(&self, text: &str, query: &Query) -> Result<Vec<Explained>, Error> {
-        let suggestions = self.suggest(text, query)?;
-        let explained = suggestions
-            .into_iter()
-            .zip(self.matches(text, query.language));
+        check(text, query)?;
+        if query.system != CodeSystem::Icd10Cm {
+            return Ok(Vec::new());
+        }
+        let positions = Positions::new(text);
+        let matches = self.matches(text, query.language);
+        let explained = matches.into_iter().take(query.limit);
         Ok(explained
-            .map(|(suggestion, found)| Explained {
-                suggestion,
+            .map(|found| Explained {
+                suggestion: self.suggestion(text, &positions, &found),
                 score: found.score,
                 features: found.features,
             })
             .collect())
+    }
+
+    /// Marks what does not suit the patient, and moves it far down.
+    fn suit(&self, suggestions: &mut [Suggestion], patient: &Patient) {
+        for suggestion in &mut *suggestions {
+            let Some(found) = self.catalogue.find(&suggestion.code) else {
+                continue;
+            };
+            let entry = self.catalogue.entry(found.entry);
+            let cautions = edits::cautions(&found.code, entry.chapter, &entry.title, patient);
+            if !cautions.is_empty() {
+                suggestion.probability *= UNSUITABLE;
+                suggestion.cautions.extend(cautions);
+            }
+        }
+        coherence::sort(suggestions);
     }
 
     /// What counts and weights of notes are made from (`scripts/catalogue/fit_notes.py`). The text is read as a note,
@@ -247,7 +315,7 @@ impl Engine {
         self.catalogue.terms.stem_id(stem).is_some()
     }
 
-    fn suggestion(&self, text: &str, found: &Match) -> Suggestion {
+    fn suggestion(&self, text: &str, positions: &Positions, found: &Match) -> Suggestion {
         let term = self.catalogue.terms.text(found.term);
         Suggestion {
             system: CodeSystem::Icd10Cm,
@@ -262,10 +330,11 @@ impl Engine {
                 .map(|(start, end)| Evidence {
                     start: *start,
                     end: *end,
-                    text: text.chars().skip(*start).take(end - start).collect(),
+                    text: positions.cut(text, *start, *end).to_owned(),
                     term: term.to_owned(),
                 })
                 .collect(),
+            ..Suggestion::default()
         }
     }
 }
@@ -276,6 +345,47 @@ fn present_stems(tokens: &[Token], scopes: &[Scope]) -> Vec<String> {
         .filter(|token| is_present(scopes, token.start, token.end))
         .map(|token| token.stem.clone())
         .collect()
+}
+
+fn check(text: &str, query: &Query) -> Result<(), Error> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(Error::TooLong { bytes: text.len() });
+    }
+    if is_binary(text) {
+        return Err(Error::NotText);
+    }
+    if query.limit == 0 || query.limit > MAX_LIMIT {
+        return Err(Error::Limit { limit: query.limit });
+    }
+    Ok(())
+}
+
+/// Where each code point of a text begins, so that a range is cut without counting from the start each time.
+struct Positions {
+    /// Bytes; empty for ASCII, where both counts are the same.
+    starts: Vec<usize>,
+}
+
+impl Positions {
+    fn new(text: &str) -> Self {
+        let starts = if text.is_ascii() {
+            Vec::new()
+        } else {
+            text.char_indices()
+                .map(|(at, _)| at)
+                .chain([text.len()])
+                .collect()
+        };
+        Self { starts }
+    }
+
+    fn cut<'a>(&self, text: &'a str, start: usize, end: usize) -> &'a str {
+        let byte = |point: usize| match self.starts.as_slice() {
+            [] => point,
+            starts => starts.get(point).copied().unwrap_or(text.len()),
+        };
+        text.get(byte(start)..byte(end)).unwrap_or_default()
+    }
 }
 
 /// Control characters, and what stands for bytes that are no UTF-8, are more than one in ten.

@@ -26,6 +26,7 @@ fn suggestion() -> Suggestion {
             text: "hypertension".to_owned(),
             term: "Hypertension".to_owned(),
         }],
+        ..Suggestion::default()
     }
 }
 

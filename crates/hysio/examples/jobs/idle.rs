@@ -64,6 +64,7 @@ impl Coder for Idle {
             probability: 0.8,
             billable: true,
             evidence: vec![evidence],
+            ..Suggestion::default()
         };
         Ok(Coding {
             suggestions: vec![suggestion],

@@ -174,6 +174,7 @@ async fn draft(tx: &Tx, user: UserId) -> anyhow::Result<RecordId> {
             probability: 0.8,
             billable: true,
             evidence: vec![],
+            ..Suggestion::default()
         };
         suggestions::add_by_hand(tx, encounter, &suggestion, user).await?;
     }

@@ -7,9 +7,10 @@ use std::io::{IsTerminal, Read};
 
 use anyhow::Context;
 use clap::Args;
-use hysio_clinical::diagnosecode::{Engine, Language, MAX_TEXT_BYTES, Query};
+use hysio_clinical::diagnosecode::{Engine, Language, MAX_TEXT_BYTES, Patient, Query, Sex};
 use hysio_model::diagnosis::{CodeSystem, Suggestion};
 
+use super::output;
 use location::CatalogueFile;
 
 #[derive(Debug, Args)]
@@ -25,6 +26,12 @@ pub struct Command {
     /// How many codes at most.
     #[arg(long, default_value_t = 10)]
     limit: usize,
+    /// The patient's age in years: codes that don't suit it are marked and fall far down.
+    #[arg(long)]
+    age: Option<u16>,
+    /// female or male: codes that don't suit it are marked and fall far down.
+    #[arg(long)]
+    sex: Option<Sex>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -38,16 +45,18 @@ impl Command {
             system: self.system,
             language: self.language,
             limit: self.limit,
+            patient: Patient {
+                age_years: self.age,
+                sex: self.sex,
+            },
         };
         let text = read_text(self.text)?;
         let engine = Engine::open(&self.catalogue.path())?;
         let suggestions = engine.suggest(&text, &query)?;
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&suggestions)?);
-        } else {
-            print(&text, &suggestions, self.system);
+            return output::print(&(serde_json::to_string_pretty(&suggestions)? + "\n"));
         }
-        Ok(())
+        output::print(&layout(&text, &suggestions, self.system))
     }
 }
 
@@ -81,11 +90,11 @@ fn read_text(argument: String) -> anyhow::Result<String> {
     })
 }
 
-fn print(text: &str, suggestions: &[Suggestion], system: CodeSystem) {
+fn layout(text: &str, suggestions: &[Suggestion], system: CodeSystem) -> String {
     if suggestions.is_empty() {
-        println!("No {system} code is suggested by this text.");
-        return;
+        return format!("No {system} code is suggested by this text.\n");
     }
+    let mut out = String::new();
     let colour = std::io::stdout().is_terminal();
     let ranges: Vec<_> = suggestions
         .iter()
@@ -93,7 +102,8 @@ fn print(text: &str, suggestions: &[Suggestion], system: CodeSystem) {
         .map(|evidence| (evidence.start, evidence.end))
         .collect();
     if colour {
-        println!("{}\n", highlight::marked(text, &ranges));
+        out.push_str(&highlight::marked(text, &ranges));
+        out.push_str("\n\n");
     }
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
@@ -108,7 +118,29 @@ fn print(text: &str, suggestions: &[Suggestion], system: CodeSystem) {
             words(suggestion),
         ]);
     }
-    println!("{table}");
+    out.push_str(&table.to_string());
+    out.push('\n');
+    for remark in suggestions.iter().flat_map(remarks) {
+        out.push_str(&remark);
+        out.push('\n');
+    }
+    out
+}
+
+/// What is to be minded about a suggestion: `R05.9  belongs to J18.9, Pneumonia`.
+fn remarks(suggestion: &Suggestion) -> impl Iterator<Item = String> {
+    let companion = suggestion.companion.as_ref().map(|companion| {
+        format!(
+            "beside {}: {} – {}",
+            companion.of, companion.relation, companion.instruction
+        )
+    });
+    suggestion
+        .cautions
+        .iter()
+        .map(|caution| caution.reason.clone())
+        .chain(companion)
+        .map(|remark| format!("{:<9} {remark}", suggestion.code))
 }
 
 /// `██████░░░░ 62 %`

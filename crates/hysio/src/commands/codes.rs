@@ -1,15 +1,21 @@
 //! `hysio codes`: build, show and search the catalogue.
 
+mod show;
+
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use hysio_clinical::diagnosecode::{
-    Catalogue,
-    catalogue::{self, Code, Inputs, TermKind, file},
+    Engine,
+    catalogue::{self, Inputs, TermKind, file},
 };
+use hysio_model::diagnosis::CodeSystem;
 
-use super::code::location::{CatalogueFile, default_path};
+use super::{
+    code::location::{CatalogueFile, default_path},
+    output,
+};
 
 #[derive(Debug, Args)]
 pub struct Command {
@@ -23,7 +29,7 @@ enum Action {
     Build(Build),
     /// Print all that is known about a code.
     Show(Show),
-    /// List the codes that begin with these characters.
+    /// List the codes that begin with these characters, or whose titles hold words that begin so.
     Search(Search),
 }
 
@@ -35,6 +41,9 @@ struct Build {
     /// The official alphabetical index (XML of the yearly release), if you have it: it makes suggestions better.
     #[arg(long, value_name = "FILE")]
     index: Option<PathBuf>,
+    /// Dutch titles of WHO ICD-10, if you have them: ClaML, or rows of a code and a title. They are searched and matched.
+    #[arg(long, value_name = "FILE")]
+    dutch_titles: Option<PathBuf>,
     /// Where to write the catalogue.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -44,15 +53,29 @@ struct Build {
 struct Show {
     /// Such as M54.50 or m5450.
     code: String,
+    /// ICD-10-CM or DCSPH.
+    #[arg(long, default_value_t = CodeSystem::Icd10Cm)]
+    system: CodeSystem,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     catalogue: CatalogueFile,
 }
 
 #[derive(Debug, Args)]
 struct Search {
-    prefix: String,
+    /// Characters of a code, or words.
+    #[arg(required = true)]
+    typed: Vec<String>,
+    /// ICD-10-CM or DCSPH.
+    #[arg(long, default_value_t = CodeSystem::Icd10Cm)]
+    system: CodeSystem,
     #[arg(long, default_value_t = 20)]
     limit: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     catalogue: CatalogueFile,
 }
@@ -70,7 +93,9 @@ impl Command {
 impl Build {
     fn run(self) -> anyhow::Result<()> {
         let out = self.out.unwrap_or_else(default_path);
-        let catalogue = catalogue::build(&Inputs::new(&self.icd10cm, self.index.as_deref()))?;
+        let inputs =
+            Inputs::new(&self.icd10cm, self.index.as_deref()).with_dutch_titles(self.dutch_titles);
+        let catalogue = catalogue::build(&inputs)?;
         file::write(&catalogue, &out)?;
         println!("{}: {}", out.display(), catalogue.release);
         for source in &catalogue.sources {
@@ -85,58 +110,55 @@ impl Build {
             catalogue.terms.count(TermKind::Includes),
             catalogue.terms.count(TermKind::Index),
         );
+        if !catalogue.dutch_titles.is_empty() {
+            println!(
+                "  {} Dutch titles, among the inclusion terms",
+                catalogue.dutch_titles.len()
+            );
+        }
         Ok(())
     }
 }
 
 impl Show {
     fn run(self) -> anyhow::Result<()> {
-        let catalogue = file::read(&self.catalogue.path())?;
-        let found = catalogue
-            .find(&self.code)
-            .with_context(|| format!("{} has no code {:?}", catalogue.release, self.code))?;
-        print(&catalogue, &found);
-        Ok(())
+        let engine = Engine::open(&self.catalogue.path())?;
+        let shown = engine.show(self.system, &self.code).with_context(|| {
+            let release = match self.system {
+                CodeSystem::Icd10Cm => &engine.catalogue().release,
+                CodeSystem::Dcsph => self.system.as_str(),
+            };
+            format!(
+                "{release} has no code {:?}: look for it with `hysio codes search`",
+                self.code.chars().take(40).collect::<String>()
+            )
+        })?;
+        if self.json {
+            return output::print(&(serde_json::to_string_pretty(&shown)? + "\n"));
+        }
+        output::print(&show::layout(&shown))
     }
 }
 
 impl Search {
     fn run(self) -> anyhow::Result<()> {
-        let catalogue = file::read(&self.catalogue.path())?;
-        for code in catalogue.starting_with(&self.prefix, self.limit) {
-            println!("{:<9} {}", code.code, code.title);
+        let engine = Engine::open(&self.catalogue.path())?;
+        let typed = self.typed.join(" ");
+        let found = engine.search(self.system, &typed, self.limit);
+        if self.json {
+            return output::print(&(serde_json::to_string_pretty(&found)? + "\n"));
         }
-        Ok(())
-    }
-}
-
-fn print(catalogue: &Catalogue, found: &Code) {
-    let entry = catalogue.entry(found.entry);
-    let billable = if found.billable {
-        "billable"
-    } else {
-        "not billable"
-    };
-    println!("{}  {}  ({billable})", found.code, found.title);
-    if let Some(chapter) = catalogue
-        .chapters
-        .get(usize::from(entry.chapter).saturating_sub(1))
-    {
-        println!("  Chapter {}: {chapter}", entry.chapter);
-    }
-    for above in catalogue.lineage(found.entry) {
-        if above.code != found.code {
-            println!("  below {}  {}", above.code, above.title);
+        if found.is_empty() {
+            return output::print(&format!("No {} code is found for this.\n", self.system));
         }
-        for note in &above.notes {
-            println!("    {}: {}", note.kind.label(), note.text);
-        }
-    }
-    for seventh in catalogue.seventh_set(found.entry) {
-        println!("  7th character {}: {}", seventh.character, seventh.meaning);
-    }
-    for child in catalogue.children(found.entry) {
-        let child = catalogue.entry(child);
-        println!("  {}  {}", child.code, child.title);
+        let lines: Vec<String> = found
+            .into_iter()
+            .map(|row| {
+                let replaces = row.replaces.map(|code| format!("  (in place of {code})"));
+                let replaces = replaces.unwrap_or_default();
+                format!("{:<9} {}{replaces}\n", row.code, row.title)
+            })
+            .collect();
+        output::print(&lines.concat())
     }
 }

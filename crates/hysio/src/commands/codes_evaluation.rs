@@ -81,8 +81,8 @@ impl Codes {
         for row in rows {
             let query = Query {
                 system: system(&row.system),
-                language: None,
                 limit: self.limit,
+                ..Query::default()
             };
             let started = Instant::now();
             let suggestions = engine

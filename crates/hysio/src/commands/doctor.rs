@@ -60,6 +60,7 @@ impl Command {
             generation: 0,
             plan: None,
             ready_within_seconds: 0,
+            took_over: None,
         };
         let (facts, baseline) = prober.before(&change).await;
         let reports = [

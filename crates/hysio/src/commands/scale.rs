@@ -138,6 +138,7 @@ impl Command {
             generation: target.generation,
             plan: None,
             ready_within_seconds: 0,
+            took_over: None,
         })
     }
 }

@@ -23,7 +23,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    audit, codes, encounters, events, health, jobs, patients,
+    audit, codes, encounters, events, health, jobs, learning, patients,
     problem::{Problem, Result},
     recordings, records, session, suggestions, ui, upload, users,
 };
@@ -189,6 +189,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(suggestions::add))
         .routes(routes!(suggestions::again))
         .routes(routes!(codes::search))
+        .routes(routes!(learning::read, learning::change))
+        .routes(routes!(learning::change_lesson, learning::forget))
+        .routes(routes!(learning::share, learning::unshare))
         .routes(routes!(jobs::read))
         .routes(routes!(jobs::dead))
         .routes(routes!(jobs::redrive))
@@ -205,6 +208,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(users::update))
         .routes(routes!(audit::list))
         .routes(routes!(audit::verification))
+        .routes(routes!(scaling::status))
+        .routes(routes!(scaling::plan))
+        .routes(routes!(scaling::change))
 }
 
 /// The API's description, as committed in `docs/api/openapi.json`.

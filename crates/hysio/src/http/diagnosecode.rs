@@ -19,7 +19,9 @@ use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State, rejection::JsonRejection},
 };
-use hysio_clinical::diagnosecode::{Engine, Error, Language, MAX_TEXT_BYTES, MODEL_VERSION, Query};
+use hysio_clinical::diagnosecode::{
+    Engine, Error, Language, MAX_TEXT_BYTES, MODEL_VERSION, Patient, Query, Sex,
+};
 use hysio_model::{
     Phi, Specialty,
     diagnosis::{CodeSystem, Suggestion},
@@ -127,6 +129,10 @@ struct Request {
     /// 1 to 100; 10 if not given.
     limit: Option<usize>,
     specialty: Option<Specialty>,
+    /// The patient's age in completed years: codes that don't suit it are marked and fall far down.
+    age: Option<u16>,
+    /// The patient's sex, `female` or `male`: codes that don't suit it are marked and fall far down.
+    sex: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -185,10 +191,19 @@ fn query(request: &Request) -> Result<Query, Problem> {
         Some("nl") => Some(Language::Dutch),
         Some(_) => return Err(Problem::invalid("language must be en or nl")),
     };
+    let sex: Option<Sex> = match request.sex.as_deref().map(str::parse) {
+        None => None,
+        Some(Ok(sex)) => Some(sex),
+        Some(Err(_)) => return Err(Problem::invalid("sex must be female or male")),
+    };
     Ok(Query {
         system,
         language,
         limit: request.limit.unwrap_or(LIMIT_DEFAULT),
+        patient: Patient {
+            age_years: request.age,
+            sex,
+        },
     })
 }
 

@@ -194,6 +194,11 @@ role_extractor!(
     &[Role::Operator, Role::FacilityAdmin]
 );
 role_extractor!(
+    /// Looks after the platform: what runs, and how much of it.
+    Operator,
+    &[Role::Operator]
+);
+role_extractor!(
     /// Reads the audit trail.
     Auditor,
     &[Role::Auditor]

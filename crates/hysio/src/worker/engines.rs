@@ -7,7 +7,15 @@ use hysio_clinical::{
     jobs::JobError,
     ports::{CodeQuery, Coder, Coding, Transcriber},
 };
-use hysio_infra::{blobs::Blobs, diagnosecode_client::DiagnosecodeClient, openai, smtp};
+use hysio_infra::{
+    blobs::Blobs,
+    diagnosecode_client::DiagnosecodeClient,
+    openai::{
+        self,
+        reranker::{self, Reranker},
+    },
+    smtp,
+};
 use hysio_model::{Phi, transcript::Language};
 
 use crate::config::Config;
@@ -25,7 +33,7 @@ impl Engines {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             transcriber: Box::new(transcription_server(config)?),
-            coder: Box::new(Service(code_client(config)?)),
+            coder: coder(config)?,
             mailer: mailer(config)?,
             blobs: Blobs::open(config.paths.blobs()).await?,
         })
@@ -48,6 +56,24 @@ fn transcription_server(config: &Config) -> anyhow::Result<openai::Transcription
     };
     settings.total_timeout = Duration::from_secs(config.transcription.timeout_seconds);
     Ok(openai::TranscriptionServer::new(settings)?)
+}
+
+/// The diagnosecode service, and the model that reorders what it finds, where one is configured.
+///
+/// # Errors
+/// When an address or a key file cannot be used.
+pub fn coder(config: &Config) -> anyhow::Result<Box<dyn Coder>> {
+    let service = Service(code_client(config)?);
+    let Some(reranker) = &config.diagnosecode.reranker else {
+        return Ok(Box::new(service));
+    };
+    let reranker = Reranker::new(reranker::Settings {
+        url: reranker.url.clone(),
+        model: reranker.model.clone(),
+        key_file: reranker.key_file.clone(),
+        timeout: Duration::from_secs(reranker.timeout_seconds),
+    })?;
+    Ok(Box::new(Reordered { service, reranker }))
 }
 
 pub fn code_client(config: &Config) -> anyhow::Result<DiagnosecodeClient> {
@@ -76,6 +102,32 @@ fn mailer(config: &Config) -> anyhow::Result<smtp::Mailer> {
     })?)
 }
 
+/// A service whose suggestions a model puts in order.
+struct Reordered {
+    service: Service,
+    reranker: Reranker,
+}
+
+#[async_trait]
+impl Coder for Reordered {
+    async fn suggest(&self, text: &str, query: &CodeQuery) -> Result<Coding, JobError> {
+        let coding = self.service.suggest(text, query).await?;
+        match self.reranker.rerank(text, &coding.suggestions).await {
+            Ok(suggestions) => Ok(Coding {
+                suggestions,
+                model: format!("{}+{}", coding.model, self.reranker.model()),
+            }),
+            Err(error) => {
+                tracing::warn!(
+                    error = crate::telemetry::chain(&error),
+                    "the plain order of the codes counts"
+                );
+                Ok(coding)
+            }
+        }
+    }
+}
+
 /// A diagnosecode service.
 struct Service(DiagnosecodeClient);
 
@@ -90,6 +142,7 @@ impl Coder for Service {
                 query.system,
                 query.language.map(Language::code),
                 query.limit,
+                query.patient,
             )
             .await;
         let found = found.map_err(|error| {

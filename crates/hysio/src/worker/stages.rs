@@ -1,13 +1,14 @@
 //! What the worker does for a job of each queue: load, compute, commit. A stage never calls another stage.
 
 use hysio_clinical::{
+    diagnosecode::learning::{Lesson, rerank},
     jobs::{JobError, Leased},
     ports::{CodeQuery, Coding},
     report::{EncounterReport, Letterhead},
 };
 use hysio_infra::{
     pdf,
-    postgres::{encounters, records},
+    postgres::{encounters, learning, patients, records},
     smtp,
 };
 use hysio_model::{
@@ -22,6 +23,8 @@ use crate::http::recordings;
 
 /// Codes that are suggested for one encounter.
 const SUGGESTIONS: usize = 10;
+/// Codes that what was learnt may lift among those.
+const CANDIDATES: usize = 50;
 
 pub(super) async fn perform(
     worker: &Worker,
@@ -85,6 +88,10 @@ async fn suggest(worker: &Worker, job: &Leased) -> Result<(), Failed> {
     let transcript = encounters::transcript_of(&tx, job.encounter)
         .await?
         .ok_or_else(gone)?;
+    let patient = patients::get(&tx, encounter.patient_id)
+        .await?
+        .ok_or_else(gone)?;
+    let lessons = learning::for_coding(&tx).await?;
     drop(tx);
     let text = transcript.text();
     let coding = if text.trim().is_empty() {
@@ -97,11 +104,41 @@ async fn suggest(worker: &Worker, job: &Leased) -> Result<(), Failed> {
             system: encounter.code_system,
             language: Some(transcript.language),
             specialty: encounter.specialty,
-            limit: SUGGESTIONS,
+            limit: CANDIDATES,
+            patient: patient.demographics.for_coding(today()),
         };
-        worker.engines.coder.suggest(&text, &query).await?
+        let coding = worker.engines.coder.suggest(&text, &query).await?;
+        learnt(&text, &query, coding, &lessons)
     };
     Ok(worker.db.commit_coding(job, &transcript, &coding).await?)
+}
+
+/// The suggestions as the facility's own decisions move them; the model's name says that they did.
+fn learnt(text: &str, query: &CodeQuery, coding: Coding, lessons: &[Lesson]) -> Coding {
+    let Coding { suggestions, model } = coding;
+    let suggestions = rerank(
+        text,
+        suggestions,
+        lessons,
+        query.system,
+        query.specialty,
+        SUGGESTIONS,
+    );
+    let moved = suggestions
+        .iter()
+        .any(|suggestion| suggestion.learnt.is_some());
+    Coding {
+        suggestions,
+        model: if moved {
+            format!("{model}+learnt")
+        } else {
+            model
+        },
+    }
+}
+
+fn today() -> jiff::civil::Date {
+    Timestamp::now().to_zoned(TimeZone::system()).date()
 }
 
 async fn send_email(worker: &Worker, job: &Leased) -> Result<(), Failed> {

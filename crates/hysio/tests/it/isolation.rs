@@ -6,12 +6,15 @@ use hysio_model::id::FacilityId;
 
 use crate::world::World;
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 17] = [
     "patients",
     "encounters",
     "recordings",
     "transcripts",
     "suggestions",
+    "lessons",
+    "learning_settings",
+    "shared_lessons",
     "patient_records",
     "patient_records_part_0",
     "patient_records_part_1",

@@ -4,9 +4,11 @@
 mod access;
 mod audit;
 mod encryption;
+mod evidence;
 mod isolation;
 mod jobs;
 mod killed;
+mod learning;
 mod openapi;
 mod records;
 mod sign_in;

@@ -131,7 +131,14 @@ impl World {
             db: db.clone(),
             config: config.clone(),
             blobs: blobs.clone(),
-            codes: DiagnosecodeClient::new("http://127.0.0.1:9").expect("an address"),
+            codes: DiagnosecodeClient::new(
+                config
+                    .diagnosecode
+                    .url
+                    .as_deref()
+                    .unwrap_or("http://127.0.0.1:9"),
+            )
+            .expect("an address"),
             metrics: Metrics::new(),
             calls: calls.clone(),
             draining: stop.clone(),
@@ -262,6 +269,7 @@ async fn add_people(owner: &tokio_postgres::Client, facility: FacilityId, other:
         ("ben@north", Role::Clinician, Some(facility)),
         ("admin@north", Role::FacilityAdmin, Some(facility)),
         ("sara@south", Role::Clinician, Some(other)),
+        ("admin@south", Role::FacilityAdmin, Some(other)),
         ("operator", Role::Operator, None),
         ("auditor", Role::Auditor, None),
     ] {
@@ -509,6 +517,7 @@ impl Codes {
             probability: 0.8,
             billable: true,
             evidence: vec![],
+            ..Suggestion::default()
         })
     }
 }

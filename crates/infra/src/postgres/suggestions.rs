@@ -9,9 +9,10 @@ use hysio_model::{
     diagnosis::Suggestion,
     id::{EncounterId, SuggestionId, UserId},
 };
+use jiff::Timestamp;
 use tokio_postgres::Row;
 
-use super::{Error, Result, Tx};
+use super::{Error, Result, Tx, learning};
 use crate::cipher::Place;
 
 const COLUMNS: &str = "id, content, rank, decision::text AS decision, manual";
@@ -50,7 +51,7 @@ pub(super) async fn replace(
                 rank,
                 model: &coding.model,
                 specialty,
-                accepted_by: None,
+                manual: false,
             };
             insert(tx, &new).await?;
         }
@@ -58,22 +59,50 @@ pub(super) async fn replace(
     Ok(())
 }
 
-/// A code that the clinician adds by hand, accepted with that.
+/// A code that the clinician adds by hand. It is pending until it is decided on, in the same transaction.
 pub async fn add_by_hand(
     tx: &Tx,
     encounter: EncounterId,
     suggestion: &Suggestion,
-    by: UserId,
+    specialty: Option<Specialty>,
 ) -> Result<SuggestionId> {
     let new = New {
         encounter,
         suggestion,
         rank: 0,
         model: "manual",
-        specialty: None,
-        accepted_by: Some(by),
+        specialty,
+        manual: true,
     };
     insert(tx, &new).await
+}
+
+/// A suggestion that is held for a decision, with what learning needs to know of it.
+pub struct Held {
+    pub suggested: Suggested,
+    pub specialty: Option<Specialty>,
+    pub decided_at: Option<Timestamp>,
+    /// Whether its decision is in the counts of what was learnt.
+    pub counted: bool,
+}
+
+/// The suggestion, locked until the transaction ends.
+pub async fn hold(tx: &Tx, encounter: EncounterId, id: SuggestionId) -> Result<Option<Held>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, specialty, decided_at, counted FROM suggestions
+         WHERE encounter_id = $1 AND id = $2 FOR UPDATE"
+    );
+    let row = tx.query_opt(&sql, &[&encounter.0, &id.0]).await?;
+    row.map(|row| {
+        let specialty: Option<&str> = row.get("specialty");
+        Ok(Held {
+            suggested: from_row(tx, &row)?,
+            specialty: specialty.and_then(|name| name.parse().ok()),
+            decided_at: row.get("decided_at"),
+            counted: row.get("counted"),
+        })
+    })
+    .transpose()
 }
 
 pub async fn get(tx: &Tx, encounter: EncounterId, id: SuggestionId) -> Result<Option<Suggested>> {
@@ -84,23 +113,31 @@ pub async fn get(tx: &Tx, encounter: EncounterId, id: SuggestionId) -> Result<Op
         .transpose()
 }
 
-/// False when there is no such suggestion.
-pub async fn decide(
-    tx: &Tx,
-    encounter: EncounterId,
-    id: SuggestionId,
-    decision: Decision,
-    by: UserId,
-) -> Result<bool> {
+/// Decides on what is held, and learns from it.
+pub async fn decide(tx: &Tx, held: &Held, decision: Decision, by: UserId) -> Result<()> {
+    let counted = learning::decided(tx, held, decision).await?;
+    if held.suggested.decision == decision {
+        return Ok(());
+    }
     let by = (decision != Decision::Pending).then_some(by.0);
-    let changed = tx
-        .execute(
-            "UPDATE suggestions SET decision = ($3::text)::code_decision, decided_by = $4, decided_at = now()
-             WHERE encounter_id = $1 AND id = $2",
-            &[&encounter.0, &id.0, &decision.as_str(), &by],
-        )
-        .await?;
-    Ok(changed == 1)
+    tx.execute(
+        "UPDATE suggestions SET decision = ($2::text)::code_decision, decided_by = $3, decided_at = now(), counted = $4
+         WHERE id = $1",
+        &[&held.suggested.id.0, &decision.as_str(), &by, &counted],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Takes a suggestion away, and what it taught with it.
+pub async fn withdraw(tx: &Tx, held: &Held) -> Result<()> {
+    learning::decided(tx, held, Decision::Pending).await?;
+    tx.execute(
+        "DELETE FROM suggestions WHERE id = $1",
+        &[&held.suggested.id.0],
+    )
+    .await?;
+    Ok(())
 }
 
 struct New<'a> {
@@ -109,28 +146,21 @@ struct New<'a> {
     rank: i32,
     model: &'a str,
     specialty: Option<Specialty>,
-    accepted_by: Option<UserId>,
+    manual: bool,
 }
 
 async fn insert(tx: &Tx, new: &New<'_>) -> Result<SuggestionId> {
     let id = SuggestionId::new();
-    let decision = if new.accepted_by.is_some() {
-        Decision::Accepted
-    } else {
-        Decision::Pending
-    };
     tx.execute(
-        "INSERT INTO suggestions (facility_id, id, encounter_id, rank, content, decision, decided_by, decided_at, manual, model, specialty)
-         VALUES ($1, $2, $3, $4, $5, ($6::text)::code_decision, $7, CASE WHEN $7::uuid IS NULL THEN NULL ELSE now() END, $8, $9, $10)",
+        "INSERT INTO suggestions (facility_id, id, encounter_id, rank, content, manual, model, specialty)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         &[
             &tx.facility().0,
             &id.0,
             &new.encounter.0,
             &new.rank,
             &tx.seal(&place(id), new.suggestion)?,
-            &decision.as_str(),
-            &new.accepted_by.map(|id| id.0),
-            &new.accepted_by.is_some(),
+            &new.manual,
             &new.model,
             &new.specialty.map(Specialty::as_str),
         ],

@@ -9,8 +9,8 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Catalogue, EntryId, Error, NoteKind, Seventh, Source, TermKind, Terms, alphabetic, expand,
-    own_terms::own_terms,
+    Catalogue, EntryId, Error, NoteKind, Seventh, Source, TermKind, Terms, alphabetic, dutch,
+    expand, own_terms::own_terms,
     source::{self, Named},
     tabular::{self, Tabular},
     terms::Draft,
@@ -24,6 +24,8 @@ pub struct Inputs {
     pub icd10cm: PathBuf,
     /// The official alphabetical index, if the user has it.
     pub index: Option<PathBuf>,
+    /// Dutch titles (ClaML or a table), if the user has them.
+    pub dutch_titles: Option<PathBuf>,
 }
 
 /// Reads the files, checks that they agree, and indexes every term.
@@ -36,9 +38,11 @@ pub fn build(inputs: &Inputs) -> Result<Catalogue, Error> {
         release: tabular.release.clone(),
         sources: Vec::new(),
         chapters: Vec::new(),
+        blocks: Vec::new(),
         entries: Vec::new(),
         seventh_sets: Vec::new(),
         terms: Terms::default(),
+        dutch_titles: Vec::new(),
     }
     .with(tabular);
     agree(&mut catalogue, text(&official.codes)?)?;
@@ -48,8 +52,15 @@ pub fn build(inputs: &Inputs) -> Result<Catalogue, Error> {
         drafts.extend(index_terms(&catalogue, &alphabetic::parse(index)?));
         sources.push(described(index));
     }
+    let mut drafts = analysed(drafts);
+    if let Some(path) = &inputs.dutch_titles {
+        let file = source::read_file(path)?;
+        catalogue.dutch_titles = dutch::titles(&catalogue, &file)?;
+        drafts.extend(dutch::drafts(&catalogue.dutch_titles, &drafts));
+        sources.push(described(&file));
+    }
     catalogue.sources = sources;
-    catalogue.terms = Terms::index(analysed(drafts));
+    catalogue.terms = Terms::index(drafts);
     Ok(catalogue)
 }
 
@@ -57,6 +68,7 @@ impl Catalogue {
     fn with(self, tabular: Tabular) -> Self {
         Self {
             chapters: tabular.chapters,
+            blocks: tabular.blocks,
             entries: tabular.entries,
             seventh_sets: tabular.seventh_sets,
             ..self
@@ -212,6 +224,16 @@ impl Inputs {
         Self {
             icd10cm: icd10cm.to_owned(),
             index: index.map(Path::to_owned),
+            dutch_titles: None,
+        }
+    }
+
+    /// Adds a file of Dutch titles.
+    #[must_use]
+    pub fn with_dutch_titles(self, file: Option<PathBuf>) -> Self {
+        Self {
+            dutch_titles: file,
+            ..self
         }
     }
 }

@@ -91,9 +91,11 @@ mod tests {
             release: "ICD-10-CM 2026".to_owned(),
             sources: Vec::new(),
             chapters: Vec::new(),
+            blocks: Vec::new(),
             entries: Vec::new(),
             seventh_sets: Vec::new(),
             terms: Terms::default(),
+            dutch_titles: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use roxmltree::{Document, Node};
 
-use super::{Entry, EntryId, Error, Note, NoteKind, Seventh};
+use super::{Block, Chapter, Entry, EntryId, Error, Note, NoteKind, Seventh};
 
 /// The official file has 46,881 entries; ids are 32 bits and a note's text is never larger than the file.
 const ENTRIES_MAX: usize = 1_000_000;
@@ -12,7 +12,8 @@ const ENTRIES_MAX: usize = 1_000_000;
 #[derive(Default)]
 pub(super) struct Tabular {
     pub release: String,
-    pub chapters: Vec<String>,
+    pub chapters: Vec<Chapter>,
+    pub blocks: Vec<Block>,
     pub entries: Vec<Entry>,
     pub seventh_sets: Vec<Vec<Seventh>>,
     set_ids: HashMap<Vec<Seventh>, u16>,
@@ -30,9 +31,13 @@ pub(super) fn parse(name: &str, xml: &str) -> Result<Tabular, Error> {
         ..Tabular::default()
     };
     for chapter in elements(root, "chapter") {
-        tabular.chapters.push(text_of(chapter, "desc"));
+        tabular.chapters.push(Chapter {
+            title: text_of(chapter, "desc"),
+            notes: notes(chapter),
+        });
         let number = u8::try_from(tabular.chapters.len()).unwrap_or(u8::MAX);
         for section in elements(chapter, "section") {
+            tabular.blocks.extend(block(section));
             for category in elements(section, "diag") {
                 tabular.add(category, None, number, None);
             }
@@ -112,6 +117,23 @@ impl Tabular {
             self.entries.push(entry);
         }
     }
+}
+
+/// A section, whose id is its range: `M50-M54`, or `C50` for a single category.
+fn block(section: Node<'_, '_>) -> Option<Block> {
+    let range = section.attribute("id")?;
+    let (first, last) = range.split_once('-').unwrap_or((range, range));
+    let title = text_of(section, "desc");
+    // The official titles end in their range: `Other dorsopathies (M50-M54)`.
+    let plain = title
+        .rsplit_once(" (")
+        .map_or(title.as_str(), |(plain, _)| plain);
+    Some(Block {
+        first: first.to_owned(),
+        last: last.to_owned(),
+        title: plain.to_owned(),
+        notes: notes(section),
+    })
 }
 
 fn notes(diag: Node<'_, '_>) -> Vec<Note> {

@@ -45,7 +45,13 @@ impl Cache {
             Some(Language::English) => "en",
             Some(Language::Dutch) => "nl",
         };
-        for part in [query.system.as_str(), language, &query.limit.to_string()] {
+        let patient = format!("{:?}", query.patient);
+        for part in [
+            query.system.as_str(),
+            language,
+            &query.limit.to_string(),
+            &patient,
+        ] {
             context.update(part.as_bytes());
             context.update(&[0]);
         }
@@ -92,6 +98,15 @@ impl Entry {
         let mut bytes = ENTRY_BYTES;
         for suggestion in &mut suggestions {
             bytes += SUGGESTION_BYTES + suggestion.code.len() + suggestion.title.len();
+            bytes += suggestion
+                .cautions
+                .iter()
+                .map(|caution| SUGGESTION_BYTES + caution.reason.len())
+                .sum::<usize>();
+            bytes += suggestion
+                .companion
+                .as_ref()
+                .map_or(0, |companion| companion.instruction.len());
             for evidence in &mut suggestion.evidence {
                 evidence.text = String::new();
                 bytes += EVIDENCE_BYTES + evidence.term.len();
@@ -129,6 +144,7 @@ pub fn parse_size(text: &str) -> Result<usize, SizeError> {
 
 #[cfg(test)]
 mod tests {
+    use hysio_clinical::diagnosecode::Patient;
     use hysio_model::diagnosis::{CodeSystem, Evidence};
 
     use super::*;
@@ -146,6 +162,7 @@ mod tests {
                 text: text.to_owned(),
                 term: "Pain in left knee".to_owned(),
             }],
+            ..Suggestion::default()
         }
     }
 
@@ -161,12 +178,17 @@ mod tests {
     }
 
     #[test]
-    fn another_limit_or_text_is_another_key() {
+    fn another_limit_patient_or_text_is_another_key() {
         let cache = Cache::new(1 << 20);
         let query = Query::default();
         let key = cache.key("knee pain", &query);
         assert_ne!(key, cache.key("knee pains", &query));
         assert_ne!(key, cache.key("knee pain", &Query { limit: 11, ..query }));
+        let patient = Patient {
+            age_years: Some(7),
+            sex: None,
+        };
+        assert_ne!(key, cache.key("knee pain", &Query { patient, ..query }));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use hysio_clinical::diagnosecode::retired::Retired;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,6 +20,9 @@ pub struct Problem {
     title: &'static str,
     status: u16,
     detail: String,
+    /// What took the place of a retired code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retired: Option<Retired>,
 }
 
 impl Problem {
@@ -28,7 +32,7 @@ impl Problem {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => "send application/json",
             StatusCode::PAYLOAD_TOO_LARGE => "the body is too large: send the text in parts",
             StatusCode::UNPROCESSABLE_ENTITY => {
-                "the body must be an object with text and, if wanted, system, language, limit and specialty"
+                "the body must be an object with text and, if wanted, system, language, limit, specialty, age and sex"
             }
             _ => "the body is not well-formed JSON",
         };
@@ -79,6 +83,18 @@ impl Problem {
         )
     }
 
+    pub(super) fn retired(retired: &Retired) -> Self {
+        Self {
+            retired: Some(retired.clone()),
+            ..Self::new(
+                "/problems/retired-code",
+                "The code was retired",
+                StatusCode::GONE,
+                &retired.to_string(),
+            )
+        }
+    }
+
     pub(super) fn busy() -> Self {
         Self::new(
             "/problems/busy",
@@ -103,6 +119,7 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: detail.to_owned(),
+            retired: None,
         }
     }
 }
