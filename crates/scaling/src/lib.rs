@@ -1,9 +1,12 @@
 //! Pure decisions about capacity: metrics, policies and a time in, a plan out. No async, no clock, no I/O.
 
+pub mod forecast;
 pub mod metrics;
 pub mod proposal;
 pub mod resource;
+pub mod series;
 pub mod snapshot;
+pub mod trace;
 
 pub use proposal::{Evidence, PolicyKind, PolicyName, Proposal, Wants};
 pub use resource::Resource;
