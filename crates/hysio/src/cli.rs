@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi, transcribe,
-    transcription, up, user, worker,
+    app, audit, capacity, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi,
+    transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.
@@ -35,7 +35,9 @@ enum Command {
     Code(code::Command),
     /// Build, show and search the catalogue of diagnosis codes.
     Codes(codes::Command),
-    /// Measure the engines against references.
+    /// Plan capacity: patterns, forecasts, replicas for an objective, cost.
+    Capacity(capacity::Command),
+    /// Measure the engines and forecasts against references.
     Evaluate(evaluate::Command),
     /// Read and prove the audit trail.
     Audit(audit::Command),
@@ -70,6 +72,7 @@ impl Cli {
             Command::Transcribe(command) => command.run(),
             Command::Code(command) => command.run(),
             Command::Codes(command) => command.run(),
+            Command::Capacity(command) => command.run(),
             Command::Evaluate(command) => command.run(),
         };
         match result {

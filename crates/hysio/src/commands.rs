@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod capacity;
 pub mod code;
 pub mod codes;
 pub mod codes_evaluation;
@@ -11,6 +12,7 @@ pub mod facility;
 pub mod keys;
 pub mod migrate;
 pub mod openapi;
+pub mod trace;
 pub mod transcribe;
 pub mod transcription;
 pub mod up;

@@ -1,21 +1,26 @@
 //! Forecasts of demand with intervals, from models that are scored on the same history before one of them is believed.
 
 mod annual;
-mod basis;
 pub mod backtest;
+mod basis;
 pub mod calendar;
+mod choose;
 pub mod counts;
 mod level;
 mod linear;
-mod reweighted;
 pub mod naive;
 pub mod regression;
+mod reweighted;
 
 use std::fmt;
 
 use serde::Serialize;
 
-pub use self::{backtest::{Score, backtest}, calendar::Holidays};
+pub use self::{
+    backtest::{Score, backtest},
+    calendar::Holidays,
+    choose::{Candidate, Choice},
+};
 use crate::series::Series;
 
 /// The quantiles that a forecast has.
@@ -70,7 +75,11 @@ pub enum Model {
 }
 
 impl Model {
-    pub const ALL: [Self; 3] = [Self::FourierRegression, Self::SeasonalMean, Self::SeasonalNaive];
+    pub const ALL: [Self; 3] = [
+        Self::FourierRegression,
+        Self::SeasonalMean,
+        Self::SeasonalNaive,
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -85,7 +94,12 @@ impl Model {
     ///
     /// # Errors
     /// When the history is too short for it.
-    pub fn forecast(self, history: &Series, horizon: usize, holidays: Holidays) -> Result<Vec<Ahead>, Unfit> {
+    pub fn forecast(
+        self,
+        history: &Series,
+        horizon: usize,
+        holidays: Holidays,
+    ) -> Result<Vec<Ahead>, Unfit> {
         match self {
             Self::FourierRegression => {
                 regression::Fit::new(history, holidays).map(|fit| fit.ahead(horizon))

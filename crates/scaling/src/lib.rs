@@ -1,5 +1,6 @@
 //! Pure decisions about capacity: metrics, policies and a time in, a plan out. No async, no clock, no I/O.
 
+pub mod capacity;
 pub mod forecast;
 pub mod metrics;
 pub mod proposal;

@@ -27,7 +27,6 @@ pub const YEAR_DAYS: f64 = 365.2425;
 impl Step {
     /// Its length in days; of months, the mean length.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "steps are far below 2^52")]
     pub fn days(self) -> f64 {
         match self {
             Self::Seconds(seconds) => seconds as f64 / DAY_SECONDS,
@@ -38,11 +37,6 @@ impl Step {
 
     /// How many of these are in so many days, at least one.
     #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "bounded by the span of a trace"
-    )]
     pub fn count_in(self, days: f64) -> usize {
         (days / self.days()).round().max(1.0) as usize
     }
@@ -84,7 +78,9 @@ impl FromStr for Step {
         let digits = text.chars().take_while(char::is_ascii_digit).count();
         let (count, unit) = text.split_at(digits);
         let wrong = || {
-            format!("{text:?} is no length of time: use a count with s, m, h, d, w, mo or y, such as 48h")
+            format!(
+                "{text:?} is no length of time: use a count with s, m, h, d, w, mo or y, such as 48h"
+            )
         };
         let count: i64 = count.parse().map_err(|_| wrong())?;
         if !(1..=1_000_000_000).contains(&count) {
@@ -181,6 +177,13 @@ impl Series {
         self.combine
     }
 
+    /// The same values, to be put together otherwise.
+    #[must_use]
+    pub fn with_combine(mut self, combine: Combine) -> Self {
+        self.combine = combine;
+        self
+    }
+
     /// How many values are known.
     #[must_use]
     pub fn known(&self) -> usize {
@@ -188,7 +191,6 @@ impl Series {
     }
 
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
     pub fn span_days(&self) -> f64 {
         self.len() as f64 * self.step.days()
     }
@@ -199,7 +201,10 @@ impl Series {
         let index = i64::try_from(index).unwrap_or(i64::MAX / 2);
         match self.step {
             Step::Seconds(seconds) => {
-                let at = self.start.as_second().saturating_add(index.saturating_mul(seconds));
+                let at = self
+                    .start
+                    .as_second()
+                    .saturating_add(index.saturating_mul(seconds));
                 self.zone
                     .to_datetime(Timestamp::from_second(at).unwrap_or(Timestamp::MAX))
             }
@@ -218,7 +223,10 @@ impl Series {
         match self.step {
             Step::Seconds(seconds) => {
                 let index = i64::try_from(index).unwrap_or(i64::MAX / 2);
-                let at = self.start.as_second().saturating_add(index.saturating_mul(seconds));
+                let at = self
+                    .start
+                    .as_second()
+                    .saturating_add(index.saturating_mul(seconds));
                 Timestamp::from_second(at).unwrap_or(Timestamp::MAX)
             }
             Step::Days(_) | Step::Months(_) => self
@@ -251,7 +259,6 @@ impl Series {
     /// The same demand in longer steps. One that is not known to four fifths is not known; one that is known to more is
     /// scaled up to the whole. Those at the ends are left out when they are not covered.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "lengths are far below 2^52")]
     pub fn in_steps_of(&self, step: Step) -> Self {
         let step = step.normal();
         if step == self.step || step.days() < self.step.days() {
@@ -288,7 +295,13 @@ impl Series {
         };
         let values = self.values.iter();
         let values = values.flat_map(|value| std::iter::repeat_n(value * share, count));
-        Self::new(self.start, DAY, self.zone.clone(), self.combine, values.collect())
+        Self::new(
+            self.start,
+            DAY,
+            self.zone.clone(),
+            self.combine,
+            values.collect(),
+        )
     }
 }
 

@@ -12,11 +12,7 @@ use std::io::BufRead;
 use jiff::{civil, tz::TimeZone};
 use serde::Serialize;
 
-use self::{
-    bins::Bins,
-    detect::Shape,
-    rows::Rows,
-};
+use self::{bins::Bins, detect::Shape, rows::Rows};
 pub use self::{error::Error, timestamp::When};
 use crate::series::{Series, Step};
 
@@ -141,7 +137,9 @@ fn finish(name: &str, bins: Bins, mut report: Report) -> Result<Trace, Error> {
         report.longest_gap = report.longest_gap.max(run);
     }
     if series.known() < 2 {
-        return Err(Error::TooShort { file: name.to_owned() });
+        return Err(Error::TooShort {
+            file: name.to_owned(),
+        });
     }
     report.notes.extend(describe(&report, series.step()));
     Ok(Trace { series, report })
@@ -158,9 +156,21 @@ fn describe(report: &Report, step: Step) -> Vec<String> {
         format!("{gaps} steps of {step} have no value (longest gap: {longest}): left out, not taken for 0")
     });
     [
-        places("negative values", report.negative, "left out, as demand is never negative"),
-        places("times that came before", report.duplicates, "the later row counts"),
-        places("rows out of order", report.out_of_order, "put in their place"),
+        places(
+            "negative values",
+            report.negative,
+            "left out, as demand is never negative",
+        ),
+        places(
+            "times that came before",
+            report.duplicates,
+            "the later row counts",
+        ),
+        places(
+            "rows out of order",
+            report.out_of_order,
+            "put in their place",
+        ),
         places("counter resets", report.counter_resets, "counted on from 0"),
         (report.without_value > 0)
             .then(|| format!("{} rows have no value: left out", report.without_value)),

@@ -53,7 +53,6 @@ impl Annual {
     /// The logarithm of the level in a step of the history: between the middles of years along a line.
     pub fn within(&self, back: f64) -> f64 {
         let place = (back / self.steps_a_year - 0.5).clamp(0.0, (self.levels.len() - 1) as f64);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index into levels")]
         let later = place.floor() as usize;
         let earlier = (later + 1).min(self.levels.len() - 1);
         self.levels[later] + (place - place.floor()) * (self.levels[earlier] - self.levels[later])
@@ -83,14 +82,18 @@ impl State {
         for spread in SPREADS {
             for ratio in RATIOS {
                 let (likelihood, state) = Self::filter(levels, spread * spread, ratio);
-                // Weak priors: a spread of about a tenth, and about half of a change stays.
-                let prior = 0.5 * (spread / 0.1).ln().powi(2) + 0.35 * ratio.ln().powi(2);
+                // Weak priors: a spread of about a twentieth, and about half of a change stays.
+                let prior = 0.5 * (spread / 0.05).ln().powi(2) + 0.35 * ratio.ln().powi(2);
                 if likelihood - prior > best.0 {
                     best = (likelihood - prior, Some(state));
                 }
             }
         }
-        best.1.unwrap_or(Self { level: levels[0], drift: 0.0, variance: DRIFT_PRIOR * DRIFT_PRIOR })
+        best.1.unwrap_or(Self {
+            level: levels[0],
+            drift: 0.0,
+            variance: DRIFT_PRIOR * DRIFT_PRIOR,
+        })
     }
 
     /// The covariance is `[[p, c], [c, d]]`.
@@ -113,7 +116,14 @@ impl State {
             p -= p * p / total;
         }
         let variance = p + 2.0 * c + d + step + noise;
-        (likelihood, Self { level, drift, variance })
+        (
+            likelihood,
+            Self {
+                level,
+                drift,
+                variance,
+            },
+        )
     }
 }
 
@@ -128,6 +138,11 @@ mod tests {
         assert!((state.drift - 0.05).abs() < 0.01, "{}", state.drift);
         let odd = [3.0, 3.0, 3.0, 3.0, 3.0, 3.5];
         let state = State::follow(&odd);
-        assert!(state.drift < 0.1 && state.level < 3.5, "{} {}", state.drift, state.level);
+        assert!(
+            state.drift < 0.1 && state.level < 3.5,
+            "{} {}",
+            state.drift,
+            state.level
+        );
     }
 }

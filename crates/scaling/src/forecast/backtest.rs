@@ -21,7 +21,12 @@ impl Plan {
     ///
     /// # Errors
     /// When window and horizon are longer than the series.
-    pub fn fit(length: usize, window: usize, horizon: usize, origins: usize) -> Result<Self, Unfit> {
+    pub fn fit(
+        length: usize,
+        window: usize,
+        horizon: usize,
+        origins: usize,
+    ) -> Result<Self, Unfit> {
         let needs = window + horizon;
         if length < needs || horizon == 0 {
             return Err(Unfit::TooShort { needs, has: length });
@@ -29,13 +34,20 @@ impl Plan {
         let room = length - needs;
         let every = (room / origins.saturating_sub(1).max(1)).max(1);
         let origins = (room / every + 1).min(origins.max(1));
-        Ok(Self { window, horizon, origins, every })
+        Ok(Self {
+            window,
+            horizon,
+            origins,
+            every,
+        })
     }
 
     /// Where the history of each origin ends.
     pub fn ends(self, length: usize) -> impl Iterator<Item = usize> {
         let last = length - self.horizon;
-        (0..self.origins).rev().map(move |back| last - back * self.every)
+        (0..self.origins)
+            .rev()
+            .map(move |back| last - back * self.every)
     }
 }
 
@@ -44,12 +56,22 @@ impl Plan {
 pub struct Score {
     /// Steps that were forecast and then known.
     pub points: usize,
+    /// The mean absolute error of the median.
+    pub mae: f64,
     /// The sum of absolute errors of the median over the sum of what came.
     pub wape: f64,
     /// The mean pinball loss of the 95th percentile.
     pub pinball95: f64,
     /// The share of steps that were at or below the 95th percentile.
     pub coverage95: f64,
+}
+
+impl Score {
+    /// What models are ranked by: the pinball losses of the median and of the 95th percentile together.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        0.5 * self.mae + self.pinball95
+    }
 }
 
 /// Sums from which a score is made, so that origins can be added one by one.
@@ -69,17 +91,39 @@ impl Tally {
             self.errors += (came - ahead.p50()).abs();
             self.total += came.abs();
             let above = came - ahead.p95();
-            self.pinball += if above > 0.0 { 0.95 * above } else { -0.05 * above };
+            self.pinball += if above > 0.0 {
+                0.95 * above
+            } else {
+                -0.05 * above
+            };
             self.covered += usize::from(above <= 0.0);
         }
     }
 
+    /// Forecasts from the history that ends at `end`, and adds how that went.
+    ///
+    /// # Errors
+    /// The model's reason, when it can't be used there.
+    pub fn add_origin(
+        &mut self,
+        series: &Series,
+        model: Model,
+        plan: Plan,
+        end: usize,
+        holidays: Holidays,
+    ) -> Result<(), Unfit> {
+        let history = series.part(end - plan.window..end);
+        let ahead = model.forecast(&history, plan.horizon, holidays)?;
+        self.add(&ahead, &series.values()[end..end + plan.horizon]);
+        Ok(())
+    }
+
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn score(&self) -> Score {
         let points = self.points.max(1) as f64;
         Score {
             points: self.points,
+            mae: self.errors / points,
             wape: self.errors / self.total.max(f64::MIN_POSITIVE),
             pinball95: self.pinball / points,
             coverage95: self.covered as f64 / points,
@@ -87,16 +131,19 @@ impl Tally {
     }
 }
 
-/// Scores one model; why not, when it can't be used at one of the origins.
+/// Scores one model on every origin of a plan.
 ///
 /// # Errors
-/// The model's reason at the first origin where it has one.
-pub fn backtest(series: &Series, model: Model, plan: Plan, holidays: Holidays) -> Result<Score, Unfit> {
+/// The model's reason at the first origin where it can't be used.
+pub fn backtest(
+    series: &Series,
+    model: Model,
+    plan: Plan,
+    holidays: Holidays,
+) -> Result<Score, Unfit> {
     let mut tally = Tally::default();
     for end in plan.ends(series.len()) {
-        let history = series.part(end - plan.window..end);
-        let ahead = model.forecast(&history, plan.horizon, holidays)?;
-        tally.add(&ahead, &series.values()[end..end + plan.horizon]);
+        tally.add_origin(series, model, plan, end, holidays)?;
     }
     Ok(tally.score())
 }

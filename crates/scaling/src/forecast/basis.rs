@@ -27,8 +27,16 @@ impl Basis {
     pub fn of(history: &Series, moments: &[Moment]) -> Self {
         let (step, span) = (history.step().days(), history.span_days());
         let half = |period: f64| crate::series::Step::count_in(history.step(), period) / 2;
-        let daily = if step <= 0.26 && span >= 2.0 { half(1.0).min(6) } else { 0 };
-        let weekly = if step <= 1.0 && span >= 14.0 { half(7.0).min(3) } else { 0 };
+        let daily = if step <= 0.26 && span >= 2.0 {
+            half(1.0).min(6)
+        } else {
+            0
+        };
+        let weekly = if step <= 1.0 && span >= 14.0 {
+            half(7.0).min(3)
+        } else {
+            0
+        };
         let years = span / crate::series::YEAR_DAYS;
         let yearly = if years >= YEARS_FOR_A_SEASON && step < 100.0 {
             half(crate::series::YEAR_DAYS).min(if years >= 4.0 { 6 } else { 3 })
@@ -62,7 +70,9 @@ impl Basis {
             }
         }
         if self.holidays {
-            let holiday = moments.iter().map(|moment| f64::from(u8::from(moment.holiday)));
+            let holiday = moments
+                .iter()
+                .map(|moment| f64::from(u8::from(moment.holiday)));
             columns.push(&holiday.collect::<Vec<_>>());
         }
         columns
@@ -70,7 +80,6 @@ impl Basis {
 
     /// What holds each coefficient near zero: the inverse of its prior variance at unit scale, on the logarithm of demand. Faster
     /// waves are held more.
-    #[expect(clippy::cast_precision_loss, reason = "small counts")]
     pub fn penalties(self) -> Vec<f64> {
         let mut out = vec![1e-6];
         let mut waves = |count: usize, unit: f64| {

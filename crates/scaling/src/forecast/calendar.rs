@@ -19,7 +19,9 @@ pub struct Moment {
 impl Moment {
     #[must_use]
     pub fn of(time: civil::DateTime, holidays: Holidays) -> Self {
-        let seconds = i32::from(time.hour()) * 3600 + i32::from(time.minute()) * 60 + i32::from(time.second());
+        let seconds = i32::from(time.hour()) * 3600
+            + i32::from(time.minute()) * 60
+            + i32::from(time.second());
         let day = f64::from(seconds) / 86_400.0;
         let date = time.date();
         let weekday = f64::from(date.weekday().to_monday_zero_offset());
@@ -61,7 +63,9 @@ impl FromStr for Holidays {
             "nl" => Ok(Self::Netherlands),
             "us" => Ok(Self::UnitedStates),
             "gb" | "uk" => Ok(Self::England),
-            _ => Err(format!("no holidays are known for {text:?}: use nl, us, gb or none")),
+            _ => Err(format!(
+                "no holidays are known for {text:?}: use nl, us, gb or none"
+            )),
         }
     }
 }
@@ -70,12 +74,21 @@ impl Holidays {
     #[must_use]
     pub fn falls_on(self, date: Date) -> bool {
         let (month, day) = (date.month(), date.day());
-        let after_easter = || i64::from(date.since(easter(date.year())).map_or(999, |span| span.get_days()));
+        let after_easter = || {
+            i64::from(
+                date.since(easter(date.year()))
+                    .map_or(999, |span| span.get_days()),
+            )
+        };
         let fixed = |days: &[(i8, i8)]| days.contains(&(month, day));
         match self {
             Self::None => false,
             Self::Netherlands => {
-                let kings = if civil::date(date.year(), 4, 27).weekday() == civil::Weekday::Sunday { 26 } else { 27 };
+                let kings = if civil::date(date.year(), 4, 27).weekday() == civil::Weekday::Sunday {
+                    26
+                } else {
+                    27
+                };
                 fixed(&[(1, 1), (12, 25), (12, 26), (4, kings)])
                     || (month == 5 && day == 5 && date.year() % 5 == 0)
                     || [-2, 0, 1, 39, 49, 50].contains(&after_easter())

@@ -6,6 +6,8 @@ use crate::series::Series;
 /// Persistence from block to block, and the level's steps relative to the noise, that are tried.
 const PERSISTENCE: [f64; 6] = [0.5, 0.8, 0.9, 0.97, 0.99, 1.0];
 const RATIOS: [f64; 7] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 4.0];
+/// With fewer blocks there is no level to be seen.
+const FEWEST: usize = 24;
 /// What a level must gain in log-likelihood over none, for its two parameters.
 const WORTH_IT: f64 = 3.0;
 
@@ -16,13 +18,19 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// How many steps a block has: a quarter of a day for hours, an hour for minutes, one step for days and longer.
+    /// How many steps a block has: a quarter of a day for hours, an hour for minutes, one step for days and longer, and where the
+    /// history has too few blocks.
     pub fn length(history: &Series) -> usize {
         let step = history.step();
-        match step.days() {
+        let length = match step.days() {
             days if days >= 0.24 => 1,
             days if days >= 0.04 => step.count_in(0.25),
             _ => step.count_in(1.0 / 24.0),
+        };
+        if history.len() < FEWEST * length {
+            1
+        } else {
+            length
         }
     }
 
@@ -31,14 +39,24 @@ impl Blocks {
         // Blocks end with the history; an incomplete one at the start is left out.
         let skip = history.len() % length;
         let values = values[skip..].chunks_exact(length);
-        let logs = values.zip(means[skip..].chunks_exact(length)).map(|(values, means)| {
-            let (mut sum, mut expected) = (0.5, 0.5);
-            for (value, mean) in values.iter().zip(means).filter(|(value, _)| !value.is_nan()) {
-                sum += value;
-                expected += mean;
-            }
-            if expected > 0.5 { f64::ln(sum / expected) } else { f64::NAN }
-        });
+        let logs = values
+            .zip(means[skip..].chunks_exact(length))
+            .map(|(values, means)| {
+                let (mut sum, mut expected) = (0.5, 0.5);
+                for (value, mean) in values
+                    .iter()
+                    .zip(means)
+                    .filter(|(value, _)| !value.is_nan())
+                {
+                    sum += value;
+                    expected += mean;
+                }
+                if expected > 0.5 {
+                    f64::ln(sum / expected)
+                } else {
+                    f64::NAN
+                }
+            });
         Self {
             length,
             logs: without_outliers(logs.collect()),
@@ -48,7 +66,11 @@ impl Blocks {
 
 /// One block without patients, or with thrice as many, is no new level: it is drawn in to four robust deviations.
 fn without_outliers(mut logs: Vec<f64>) -> Vec<f64> {
-    let mut sizes: Vec<f64> = logs.iter().filter(|log| !log.is_nan()).map(|log| log.abs()).collect();
+    let mut sizes: Vec<f64> = logs
+        .iter()
+        .filter(|log| !log.is_nan())
+        .map(|log| log.abs())
+        .collect();
     if sizes.is_empty() {
         return logs;
     }
@@ -75,10 +97,15 @@ pub struct Level {
 impl Level {
     pub fn fit(blocks: &Blocks) -> Self {
         let known = blocks.logs.iter().filter(|log| !log.is_nan()).count() as f64;
-        if known < 10.0 {
+        if known < FEWEST as f64 {
             return Self::default();
         }
-        let square: f64 = blocks.logs.iter().filter(|log| !log.is_nan()).map(|log| log * log).sum();
+        let square: f64 = blocks
+            .logs
+            .iter()
+            .filter(|log| !log.is_nan())
+            .map(|log| log * log)
+            .sum();
         let flat = -0.5 * known * (square / known).max(1e-12).ln();
         let mut best = (flat + WORTH_IT, Self::default());
         for persistence in PERSISTENCE {
@@ -129,9 +156,15 @@ impl Level {
             return out;
         }
         let ratio = self.step / self.noise;
-        let (mut now, mut variance) = (0.0, ratio / (1.0 - self.persistence * self.persistence).max(0.02));
+        let (mut now, mut variance) = (
+            0.0,
+            ratio / (1.0 - self.persistence * self.persistence).max(0.02),
+        );
         let skip = means.len() % blocks.length;
-        for (chunk, log) in out[skip..].chunks_exact_mut(blocks.length).zip(&blocks.logs) {
+        for (chunk, log) in out[skip..]
+            .chunks_exact_mut(blocks.length)
+            .zip(&blocks.logs)
+        {
             now *= self.persistence;
             variance = self.persistence * self.persistence * variance + ratio;
             for mean in chunk {
@@ -157,9 +190,16 @@ impl Level {
         let spread = |blocks: f64| {
             let squared = self.persistence * self.persistence;
             let decay = squared.powf(blocks);
-            let steps = if squared < 1.0 { (1.0 - decay) / (1.0 - squared) } else { blocks };
+            let steps = if squared < 1.0 {
+                (1.0 - decay) / (1.0 - squared)
+            } else {
+                blocks
+            };
             decay * self.variance + steps * self.step
         };
-        (decay * self.now, (spread(blocks) - spread(1.0)).clamp(0.0, 1.0))
+        (
+            decay * self.now,
+            (spread(blocks) - spread(1.0)).clamp(0.0, 1.0),
+        )
     }
 }

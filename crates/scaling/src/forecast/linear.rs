@@ -42,14 +42,14 @@ impl Columns {
         let mut gram = Square::zero(self.count);
         let mut right = vec![0.0; self.count];
         let mut weighted = vec![0.0; self.rows];
-        for i in 0..self.count {
+        for (i, right) in right.iter_mut().enumerate() {
             for ((out, cell), weight) in weighted.iter_mut().zip(self.column(i)).zip(weights) {
                 *out = cell * weight;
             }
             for j in 0..=i {
                 gram.cells[i * self.count + j] = dot(&weighted, self.column(j));
             }
-            right[i] = dot(&weighted, target);
+            *right = dot(&weighted, target);
         }
         (gram, right)
     }

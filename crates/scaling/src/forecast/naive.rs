@@ -8,7 +8,7 @@ use crate::series::{Series, YEAR_DAYS};
 #[must_use]
 pub fn season(history: &Series) -> usize {
     let step = history.step();
-    let seen = |days: f64| history.span_days() >= 2.0 * days - 0.5 * step.days();
+    let seen = |days: f64| history.span_days() >= 1.25 * days;
     match step.days() {
         days if days <= 1.0 && seen(7.0) => step.count_in(7.0),
         days if days <= 0.5 && seen(1.0) => step.count_in(1.0),
@@ -28,13 +28,19 @@ pub fn seasonal_naive(history: &Series, horizon: usize) -> Result<Vec<Ahead>, Un
         .filter(|change| !change.is_nan())
         .collect();
     if changes.is_empty() {
-        return Err(Unfit::TooShort { needs: season + 1, has: history.known() });
+        return Err(Unfit::TooShort {
+            needs: season + 1,
+            has: history.known(),
+        });
     }
     changes.sort_unstable_by(f64::total_cmp);
     let spread = LEVELS.map(|level| sorted_quantile(&changes, level));
     (0..horizon)
         .map(|at| {
-            let mean = same_moment(values, season, at).ok_or(Unfit::TooShort { needs: season, has: history.known() })?;
+            let mean = same_moment(values, season, at).ok_or(Unfit::TooShort {
+                needs: season,
+                has: history.known(),
+            })?;
             let mut quantiles = spread.map(|change| (mean + change).max(0.0));
             quantiles[1] = mean;
             quantiles[0] = quantiles[0].min(mean);
@@ -49,21 +55,40 @@ pub fn seasonal_naive(history: &Series, horizon: usize) -> Result<Vec<Ahead>, Un
 pub fn seasonal_mean(history: &Series, horizon: usize) -> Result<Vec<Ahead>, Unfit> {
     let (values, season) = (history.values(), season(history));
     let (mut sums, mut known) = (vec![0.0; season], vec![0_u32; season]);
-    for (back, value) in values.iter().rev().enumerate().filter(|(_, value)| !value.is_nan()) {
+    for (back, value) in values
+        .iter()
+        .rev()
+        .enumerate()
+        .filter(|(_, value)| !value.is_nan())
+    {
         sums[back % season] += value;
         known[back % season] += 1;
     }
-    let means: Vec<f64> = sums.iter().zip(&known).map(|(sum, known)| sum / f64::from(*known)).collect();
-    let deviations = values.iter().rev().enumerate().map(|(back, value)| value - means[back % season]);
+    let means: Vec<f64> = sums
+        .iter()
+        .zip(&known)
+        .map(|(sum, known)| sum / f64::from(*known))
+        .collect();
+    let deviations = values
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(back, value)| value - means[back % season]);
     let mut deviations: Vec<f64> = deviations.filter(|deviation| !deviation.is_nan()).collect();
     if deviations.is_empty() || means.iter().any(|mean| mean.is_nan()) {
-        return Err(Unfit::TooShort { needs: season, has: history.known() });
+        return Err(Unfit::TooShort {
+            needs: season,
+            has: history.known(),
+        });
     }
     deviations.sort_unstable_by(f64::total_cmp);
     let spread = LEVELS.map(|level| sorted_quantile(&deviations, level));
     let point = |at: usize| {
         let mean = means[season - 1 - at % season];
-        Ahead { mean, quantiles: spread.map(|deviation| (mean + deviation).max(0.0)) }
+        Ahead {
+            mean,
+            quantiles: spread.map(|deviation| (mean + deviation).max(0.0)),
+        }
     };
     Ok((0..horizon).map(point).collect())
 }
@@ -88,7 +113,6 @@ pub fn sorted_quantile(sorted: &[f64], level: f64) -> f64 {
         return f64::NAN;
     };
     let place = level.clamp(0.0, 1.0) * last as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last index")]
     let below = place.floor() as usize;
     let above = (below + 1).min(last);
     sorted[below] + (place - place.floor()) * (sorted[above] - sorted[below])

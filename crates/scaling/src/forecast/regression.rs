@@ -47,11 +47,18 @@ impl<'a> Fit<'a> {
         let values = without_outages(history.values());
         let known = values.iter().filter(|value| !value.is_nan()).count();
         if known < FEWEST {
-            return Err(Unfit::TooShort { needs: FEWEST, has: known });
+            return Err(Unfit::TooShort {
+                needs: FEWEST,
+                has: known,
+            });
         }
         let moments = Moment::of_series(history, 0, history.len(), holidays);
         let basis = Basis::of(history, &moments);
-        let annual = if basis.is_yearly() { Annual::of(history) } else { None };
+        let annual = if basis.is_yearly() {
+            Annual::of(history)
+        } else {
+            None
+        };
         let mut data = Data::new(&values, &moments, basis);
         if let Some(annual) = &annual {
             on_the_level_of_its_year(&mut data, history, annual);
@@ -60,12 +67,26 @@ impl<'a> Fit<'a> {
         let blocks = Blocks::of(history, &values, &solved.means);
         let level = Level::fit(&blocks);
         let followed = level.followed(&blocks, &solved.means);
-        let counts = values.iter().all(|value| value.is_nan() || value.fract() == 0.0);
+        let counts = values
+            .iter()
+            .all(|value| value.is_nan() || value.fract() == 0.0);
         let excess = excess(&values, &followed);
         let stretch = stretch(&values, &followed, excess, counts);
         let most = MOST * values.iter().copied().fold(0.0, f64::max);
         let Solved { beta, factor, .. } = solved;
-        Ok(Self { history, holidays, basis, annual, beta, factor, level, excess, stretch, counts, most })
+        Ok(Self {
+            history,
+            holidays,
+            basis,
+            annual,
+            beta,
+            factor,
+            level,
+            excess,
+            stretch,
+            counts,
+            most,
+        })
     }
 
     /// The variance of a count over its mean, at the history's mean: 1 is Poisson's.
@@ -99,9 +120,15 @@ impl<'a> Fit<'a> {
                 }
                 let steps = (at + 1) as f64;
                 let (shift, drift) = self.level.after(steps * blocks_a_step);
-                let (level, years) = self.annual.as_ref().map_or((0.0, 0.0), |annual| (annual.after(steps), annual.variance));
+                let (level, years) = self
+                    .annual
+                    .as_ref()
+                    .map_or((0.0, 0.0), |annual| (annual.after(steps), annual.variance));
                 let uncertain = self.factor.forward(&row).iter().map(|x| x * x).sum::<f64>();
-                let mean = (log + shift + level).clamp(-30.0, 300.0).exp().min(self.most);
+                let mean = (log + shift + level)
+                    .clamp(-30.0, 300.0)
+                    .exp()
+                    .min(self.most);
                 self.point(mean, drift + years + uncertain.min(1.0))
             })
             .collect()
@@ -110,11 +137,16 @@ impl<'a> Fit<'a> {
     /// `relative` is the variance of the mean itself, relative to its square.
     fn point(&self, mean: f64, relative: f64) -> Ahead {
         let beyond = (self.excess + relative) * mean * mean;
-        let variance = if self.counts { mean + beyond } else { beyond.max(1e-12) };
+        let variance = if self.counts {
+            mean + beyond
+        } else {
+            beyond.max(1e-12)
+        };
         let mut quantiles = counts::quantiles(mean, variance, self.counts, LEVELS);
         if (self.stretch - 1.0).abs() > 1e-9 {
             let middle = quantiles[1];
-            quantiles = quantiles.map(|quantile| (middle + (quantile - middle) * self.stretch).max(0.0));
+            quantiles =
+                quantiles.map(|quantile| (middle + (quantile - middle) * self.stretch).max(0.0));
         }
         Ahead { mean, quantiles }
     }
@@ -131,7 +163,11 @@ fn on_the_level_of_its_year(data: &mut Data, history: &Series, annual: &Annual) 
 
 /// Where demand is otherwise never near zero, zeros are hours in which nothing was measured or nobody could get through.
 fn without_outages(values: &[f64]) -> Vec<f64> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+    let mut sorted: Vec<f64> = values
+        .iter()
+        .copied()
+        .filter(|value| !value.is_nan())
+        .collect();
     let zeros = sorted.iter().filter(|value| **value == 0.0).count();
     let rare = zeros > 0 && zeros * 20 < sorted.len();
     let low = rare.then(|| {
@@ -140,14 +176,20 @@ fn without_outages(values: &[f64]) -> Vec<f64> {
     });
     match low {
         // A Poisson count with this mean is zero once in 10¹³.
-        Some(low) if low > 30.0 => values.iter().map(|value| if *value == 0.0 { f64::NAN } else { *value }).collect(),
+        Some(low) if low > 30.0 => values
+            .iter()
+            .map(|value| if *value == 0.0 { f64::NAN } else { *value })
+            .collect(),
         _ => values.to_vec(),
     }
 }
 
 /// How far the 95th percentile of the residuals is out, compared with what the distribution says; 1 for Poisson-like counts.
 fn stretch(values: &[f64], means: &[f64], excess: f64, counts: bool) -> f64 {
-    let pairs = values.iter().zip(means).filter(|(value, _)| !value.is_nan());
+    let pairs = values
+        .iter()
+        .zip(means)
+        .filter(|(value, _)| !value.is_nan());
     let scaled = pairs.map(|(value, mean)| (value - mean) / (mean + excess * mean * mean).sqrt());
     let mut residuals: Vec<f64> = scaled.collect();
     if residuals.len() < 60 || (counts && excess < 0.02) {

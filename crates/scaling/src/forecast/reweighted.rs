@@ -31,7 +31,11 @@ impl<'a> Data<'a> {
         let mut places = HashMap::new();
         let mut kinds: Vec<Moment> = Vec::new();
         let rows = moments.iter().map(|moment| {
-            let key = (moment.week.to_bits(), basis.is_yearly().then(|| moment.year.to_bits()), moment.holiday);
+            let key = (
+                moment.week.to_bits(),
+                basis.is_yearly().then(|| moment.year.to_bits()),
+                moment.holiday,
+            );
             *places.entry(key).or_insert_with(|| {
                 kinds.push(*moment);
                 kinds.len() - 1
@@ -48,7 +52,11 @@ impl<'a> Data<'a> {
     }
 
     fn average(&self) -> f64 {
-        let known = self.values.iter().zip(&self.offset).filter(|(value, _)| !value.is_nan());
+        let known = self
+            .values
+            .iter()
+            .zip(&self.offset)
+            .filter(|(value, _)| !value.is_nan());
         let (sum, expected) = known.fold((0.0, 0.0), |(sum, expected), (value, offset)| {
             (sum + value, expected + offset.exp())
         });
@@ -68,9 +76,15 @@ impl<'a> Data<'a> {
     /// Weights `μ/(1+αμ)` and working responses, summed over the steps of each row. A value far out pulls no harder than `PULL`
     /// deviations.
     fn working(&self, means: &[f64], logs: &[f64], alpha: f64) -> (Vec<f64>, Vec<f64>, f64) {
-        let (mut weights, mut targets) = (vec![0.0; self.columns.rows], vec![0.0; self.columns.rows]);
+        let (mut weights, mut targets) =
+            (vec![0.0; self.columns.rows], vec![0.0; self.columns.rows]);
         let mut squares = 0.0;
-        for (at, value) in self.values.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
+        for (at, value) in self
+            .values
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| !value.is_nan())
+        {
             let (mean, row) = (means[at], self.rows[at]);
             let residual = bounded(value - mean, mean, alpha);
             let weight = self.weight[at] * mean / (1.0 + alpha * mean);
@@ -101,7 +115,13 @@ pub struct Solved {
 impl Solved {
     pub fn fit(data: &Data, penalties: &[f64]) -> Self {
         let columns = &data.columns;
-        let known: f64 = data.weight.iter().zip(data.values).filter(|(_, v)| !v.is_nan()).map(|(w, _)| w).sum();
+        let known: f64 = data
+            .weight
+            .iter()
+            .zip(data.values)
+            .filter(|(_, v)| !v.is_nan())
+            .map(|(w, _)| w)
+            .sum();
         let average = data.average().ln();
         let highest = average + 8.0;
         let mut logs = vec![average; columns.rows];
@@ -109,7 +129,11 @@ impl Solved {
         let mut scale = SCALES[3];
         let mut solved = None;
         for round in 0..ROUNDS {
-            let alpha = if round == 0 { 0.0 } else { excess(data.values, &means) };
+            let alpha = if round == 0 {
+                0.0
+            } else {
+                excess(data.values, &means)
+            };
             let (weights, targets, squares) = data.working(&means, &logs, alpha);
             let (gram, right) = columns.normal_equations(&weights, &targets);
             if round == 2 {
@@ -118,8 +142,15 @@ impl Solved {
             let factor = gram.plus_diagonal(&scaled(penalties, scale)).factor();
             let beta = factor.solve(&right);
             let next = columns.times(&beta);
-            let moved = next.iter().zip(&logs).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            logs = next.into_iter().map(|log| log.clamp(average - 20.0, highest)).collect();
+            let moved = next
+                .iter()
+                .zip(&logs)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f64::max);
+            logs = next
+                .into_iter()
+                .map(|log| log.clamp(average - 20.0, highest))
+                .collect();
             means = data.means(&logs);
             solved = Some((beta, factor));
             if round > 2 && moved < SETTLED {
@@ -127,7 +158,11 @@ impl Solved {
             }
         }
         let (beta, factor) = solved.expect("there is at least one round");
-        Self { beta, factor, means }
+        Self {
+            beta,
+            factor,
+            means,
+        }
     }
 }
 
@@ -148,7 +183,10 @@ fn choose_scale(gram: &Square, right: &[f64], penalties: &[f64], squares: f64, k
 }
 
 fn scaled(penalties: &[f64], scale: f64) -> Vec<f64> {
-    penalties.iter().map(|penalty| penalty / (scale * scale)).collect()
+    penalties
+        .iter()
+        .map(|penalty| penalty / (scale * scale))
+        .collect()
 }
 
 /// α by moments: what the squared residuals are more than Poisson's, over the squared means. Residuals are bounded as in the fit, and
@@ -156,7 +194,11 @@ fn scaled(penalties: &[f64], scale: f64) -> Vec<f64> {
 pub fn excess(values: &[f64], means: &[f64]) -> f64 {
     let estimate = |alpha: f64| {
         let (mut above, mut below) = (0.0, 0.0);
-        for (value, mean) in values.iter().zip(means).filter(|(value, _)| !value.is_nan()) {
+        for (value, mean) in values
+            .iter()
+            .zip(means)
+            .filter(|(value, _)| !value.is_nan())
+        {
             let variance = mean + alpha * mean * mean;
             let residual = bounded(value - mean, *mean, alpha);
             let relative = mean * mean / (variance * variance).max(1e-300);

@@ -141,7 +141,6 @@ impl Bins {
     }
 
     fn refuse_far_away(&self, row: &Row, beyond: i64) -> Result<(), Error> {
-        #[expect(clippy::cast_precision_loss, reason = "a rough number of years")]
         let years = beyond as f64 * self.step.days() / YEAR_DAYS;
         if years > 10.0 && !self.bins.is_empty() && self.step.days() < 300.0 {
             return Err(Error::FarAway {
@@ -198,7 +197,9 @@ impl Bins {
     pub fn coarsened(&self) -> Option<String> {
         (self.step != self.asked).then(|| {
             let (asked, step) = (self.asked, self.step);
-            format!("there are more steps of {asked} than fit into memory: put into steps of {step}")
+            format!(
+                "there are more steps of {asked} than fit into memory: put into steps of {step}"
+            )
         })
     }
 
@@ -227,7 +228,9 @@ impl Bins {
             start.unwrap_or_default()
         };
         match self.step {
-            Step::Seconds(seconds) => Timestamp::from_second(self.first * seconds).unwrap_or_default(),
+            Step::Seconds(seconds) => {
+                Timestamp::from_second(self.first * seconds).unwrap_or_default()
+            }
             Step::Days(days) => local(date_of_day(self.first * days + self.phase.unwrap_or(0))),
             Step::Months(months) => local(date_of_month(self.first * months)),
         }

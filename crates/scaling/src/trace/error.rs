@@ -2,7 +2,9 @@
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{file}: it is empty: a trace has a line of column names, then rows of a time and a value")]
+    #[error(
+        "{file}: it is empty: a trace has a line of column names, then rows of a time and a value"
+    )]
     Empty { file: String },
     #[error("{file}: there is no column {wanted:?}: the columns are {}", .there.join(", "))]
     NoColumn {
@@ -10,13 +12,17 @@ pub enum Error {
         wanted: String,
         there: Vec<String>,
     },
-    #[error("{file}:{line}: {text:?} is no time: use RFC 3339, YYYY-MM-DD HH:MM:SS, YYYY-MM-DD, or seconds since 1970 (--time-column names another column)")]
+    #[error(
+        "{file}:{line}: {text:?} is no time: use RFC 3339, YYYY-MM-DD HH:MM:SS, YYYY-MM-DD, or seconds since 1970 (--time-column names another column)"
+    )]
     Time {
         file: String,
         line: u64,
         text: String,
     },
-    #[error("{file}:{line}: {text:?} in column {column:?} is no number (--column names another column)")]
+    #[error(
+        "{file}:{line}: {text:?} in column {column:?} is no number (--column names another column)"
+    )]
     Value {
         file: String,
         line: u64,
@@ -30,14 +36,18 @@ pub enum Error {
         fields: usize,
         wanted: usize,
     },
-    #[error("{file}:{line}: {time} is {years:.0} years away from the rows before it: correct or remove the row")]
+    #[error(
+        "{file}:{line}: {time} is {years:.0} years away from the rows before it: correct or remove the row"
+    )]
     FarAway {
         file: String,
         line: u64,
         time: String,
         years: f64,
     },
-    #[error("{file}: {negative} of {rows} values in column {column:?} are negative, and demand never is: choose another with --column")]
+    #[error(
+        "{file}: {negative} of {rows} values in column {column:?} are negative, and demand never is: choose another with --column"
+    )]
     NotDemand {
         file: String,
         column: String,

@@ -34,10 +34,14 @@ impl<R: BufRead> Rows<R> {
         let mut record = ByteRecord::new();
         let read = reader.read_byte_record(&mut record);
         if !read.map_err(|source| csv_error(file, &record, source))? {
-            return Err(Error::Empty { file: file.to_owned() });
+            return Err(Error::Empty {
+                file: file.to_owned(),
+            });
         }
         let fields: Vec<String> = record.iter().map(text).collect();
-        let waiting = fields.first().is_some_and(|field| When::parse(field).is_some());
+        let waiting = fields
+            .first()
+            .is_some_and(|field| When::parse(field).is_some());
         let names = if waiting {
             (1..=fields.len()).map(|at| at.to_string()).collect()
         } else {
@@ -45,11 +49,16 @@ impl<R: BufRead> Rows<R> {
         };
         let place = |wanted: &Option<String>, otherwise: usize| match wanted {
             None => Ok(otherwise),
-            Some(wanted) => names.iter().position(|name| name == wanted).ok_or_else(|| Error::NoColumn {
-                file: file.to_owned(),
-                wanted: wanted.clone(),
-                there: names.clone(),
-            }),
+            Some(wanted) => {
+                names
+                    .iter()
+                    .position(|name| name == wanted)
+                    .ok_or_else(|| Error::NoColumn {
+                        file: file.to_owned(),
+                        wanted: wanted.clone(),
+                        there: names.clone(),
+                    })
+            }
         };
         let time = place(&options.time_column, 0)?;
         let value = place(&options.value_column, 1)?;
@@ -139,7 +148,10 @@ impl<R: BufRead> Rows<R> {
 /// What separates the fields of the first line.
 fn delimiter(input: &mut impl BufRead) -> u8 {
     let start = input.fill_buf().unwrap_or_default();
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = start
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let count = |wanted: u8| line.iter().filter(|byte| **byte == wanted).count();
     [b',', b';', b'\t']
         .into_iter()
@@ -150,11 +162,17 @@ fn delimiter(input: &mut impl BufRead) -> u8 {
 
 fn text(field: &[u8]) -> String {
     let text = String::from_utf8_lossy(field);
-    text.trim_start_matches('\u{feff}').chars().take(80).collect()
+    text.trim_start_matches('\u{feff}')
+        .chars()
+        .take(80)
+        .collect()
 }
 
 fn csv_error(file: &str, record: &ByteRecord, source: csv::Error) -> Error {
-    let line = source.position().or(record.position()).map_or(0, csv::Position::line);
+    let line = source
+        .position()
+        .or(record.position())
+        .map_or(0, csv::Position::line);
     Error::Csv {
         file: file.to_owned(),
         line,

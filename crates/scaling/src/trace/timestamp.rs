@@ -19,9 +19,13 @@ impl When {
         }
         let bytes = text.as_bytes();
         if bytes.len() == 7 && bytes[4] == b'-' {
-            return format!("{text}-01").parse().ok().map(|date: civil::Date| Self::Wall(date.at(0, 0, 0, 0)));
+            return format!("{text}-01")
+                .parse()
+                .ok()
+                .map(|date: civil::Date| Self::Wall(date.at(0, 0, 0, 0)));
         }
-        let has_offset = bytes.len() > 16 && (bytes.ends_with(b"Z") || bytes[16..].iter().any(|b| matches!(b, b'+' | b'-')));
+        let has_offset = bytes.len() > 16
+            && (bytes.ends_with(b"Z") || bytes[16..].iter().any(|b| matches!(b, b'+' | b'-')));
         if has_offset {
             return text.parse().ok().map(Self::Moment);
         }
@@ -50,14 +54,17 @@ impl When {
 }
 
 /// Seconds since 1970 with or without a fraction; from 12 digits on, milliseconds. Four digits are a year, so seconds need 9.
-#[expect(clippy::cast_possible_truncation, reason = "checked against the range of times")]
 fn epoch(text: &str) -> Option<Timestamp> {
     let whole = text.split('.').next()?;
     if whole.len() < 9 || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let seconds: f64 = text.parse().ok()?;
-    let seconds = if whole.len() >= 12 { seconds / 1000.0 } else { seconds };
+    let seconds = if whole.len() >= 12 {
+        seconds / 1000.0
+    } else {
+        seconds
+    };
     Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok()
 }
 
