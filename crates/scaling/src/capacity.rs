@@ -1,5 +1,6 @@
 //! Planning: what patterns demand has, how much will be needed, how many replicas an objective takes, and what that costs.
 
+pub mod analysis;
 pub mod cost;
 pub mod outlook;
 pub mod pattern;

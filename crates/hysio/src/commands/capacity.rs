@@ -1,6 +1,10 @@
 //! `hysio capacity`: what patterns demand has, what will be needed, how many replicas an objective takes, what it costs.
 
+mod analyse;
+mod forecast;
+mod html;
 mod size;
+mod words;
 
 use clap::{Args, Subcommand};
 
@@ -12,6 +16,10 @@ pub struct Command {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// The shape of day, week and year, and the capacity that their peaks take.
+    Analyse(analyse::Command),
+    /// What the next days and months take, and what they cost.
+    Forecast(forecast::Command),
     /// How many replicas an objective takes, such as p95<5s at 12 jobs a minute.
     Size(size::Command),
 }
@@ -19,6 +27,8 @@ enum What {
 impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         match self.what {
+            What::Analyse(command) => command.run(),
+            What::Forecast(command) => command.run(),
             What::Size(command) => command.run(),
         }
     }

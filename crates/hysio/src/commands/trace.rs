@@ -1,5 +1,7 @@
 //! A trace of demand from a file, as the planner's commands take it.
 
+mod prometheus;
+
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, IsTerminal as _},
@@ -104,6 +106,16 @@ pub fn bar(length: u64, what: &str) -> ProgressBar {
     bar
 }
 
+/// A sign of life on a terminal, nothing elsewhere.
+pub fn spinner(what: &'static str) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(what);
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
 fn bytes_bar(length: u64) -> ProgressBar {
     let bar = bar(length, "reading");
     let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}, {eta} left");
@@ -116,9 +128,51 @@ fn time_zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|error| format!("{error}: use a name such as Europe/Amsterdam"))
 }
 
-/// The file of a trace; `-` is standard input.
+/// Where demand comes from: a file, or a Prometheus server.
 #[derive(Clone, Debug, Args)]
-pub struct TraceFile {
+pub struct Source {
     /// A CSV file with a time and a value in each row; `-` is standard input.
-    pub file: PathBuf,
+    #[arg(required_unless_present = "prometheus", conflicts_with = "prometheus")]
+    file: Option<PathBuf>,
+    /// Ask this Prometheus server instead of reading a file.
+    #[arg(long, value_name = "URL", requires = "query")]
+    prometheus: Option<String>,
+    /// What to ask it, as one series: sum(hysio_active_healthcare_sessions).
+    #[arg(long, value_name = "PROMQL")]
+    query: Option<String>,
+    /// How far back to ask.
+    #[arg(long, default_value = "8w", value_name = "TIME")]
+    since: Step,
+    #[command(flatten)]
+    pub arguments: TraceArguments,
+}
+
+impl Source {
+    pub fn load(&self) -> anyhow::Result<Trace> {
+        match (&self.file, &self.prometheus) {
+            (Some(file), _) => self.arguments.read(file),
+            (None, Some(url)) => {
+                let query = self.query.as_deref().unwrap_or_default();
+                let step = self.arguments.step.unwrap_or(hysio_scaling::series::HOUR);
+                let zone = self.arguments.tz.clone().unwrap_or(TimeZone::UTC);
+                let asked = prometheus::Asked {
+                    url,
+                    query,
+                    since: self.since,
+                    step,
+                    zone,
+                };
+                super::block_on(prometheus::load(asked))
+            }
+            (None, None) => anyhow::bail!("name a file, or a server with --prometheus"),
+        }
+    }
+
+    /// What it is called in reports.
+    pub fn name(&self) -> String {
+        match (&self.file, &self.query) {
+            (Some(file), _) => file.display().to_string(),
+            (None, query) => query.clone().unwrap_or_default(),
+        }
+    }
 }
