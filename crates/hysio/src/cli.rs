@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, capacity, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi,
-    transcribe, transcription, up, user, worker,
+    app, audit, capacity, code, codes, conformance, diagnosecode, evaluate, facility, keys,
+    migrate, openapi, transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.
@@ -39,6 +39,8 @@ enum Command {
     Capacity(capacity::Command),
     /// Measure the engines and forecasts against references.
     Evaluate(evaluate::Command),
+    /// Replay what Kubernetes and KEDA decided, and compare.
+    Conformance(conformance::Command),
     /// Read and prove the audit trail.
     Audit(audit::Command),
     /// Bring the database's schema up to date.
@@ -74,6 +76,7 @@ impl Cli {
             Command::Codes(command) => command.run(),
             Command::Capacity(command) => command.run(),
             Command::Evaluate(command) => command.run(),
+            Command::Conformance(command) => command.run(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

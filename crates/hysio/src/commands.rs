@@ -6,6 +6,7 @@ pub mod capacity;
 pub mod code;
 pub mod codes;
 pub mod codes_evaluation;
+pub mod conformance;
 pub mod diagnosecode;
 pub mod evaluate;
 pub mod facility;

@@ -16,6 +16,7 @@ pub mod page;
 pub mod patients;
 mod pool;
 pub mod records;
+pub mod scaling;
 pub mod sessions;
 pub mod stages;
 pub mod statistics;

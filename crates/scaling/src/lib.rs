@@ -1,7 +1,12 @@
 //! Pure decisions about capacity: metrics, policies and a time in, a plan out. No async, no clock, no I/O.
 
 pub mod capacity;
+pub mod conformance;
 pub mod forecast;
+pub mod gates;
+pub mod hpa;
+pub mod keda;
+pub mod manifest;
 pub mod metrics;
 pub mod proposal;
 pub mod resource;

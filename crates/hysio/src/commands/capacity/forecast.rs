@@ -172,7 +172,7 @@ fn text(outlook: &Outlook) -> String {
             out += &format!(
                 "no forecast for the days ahead: {}\n",
                 why.as_deref().unwrap_or_default()
-            )
+            );
         }
     }
     out += &months(&outlook.long, &outlook.settings);
