@@ -4,5 +4,6 @@ pub mod fleet;
 pub mod perform;
 pub mod ports;
 pub mod run;
+pub mod simulate;
 pub mod supervise;
 pub mod transaction;

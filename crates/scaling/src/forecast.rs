@@ -9,6 +9,7 @@ pub mod counts;
 mod level;
 mod linear;
 pub mod naive;
+pub mod policy;
 pub mod regression;
 mod reweighted;
 

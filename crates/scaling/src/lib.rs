@@ -2,6 +2,7 @@
 
 pub mod capacity;
 pub mod conformance;
+pub mod elasticity;
 pub mod forecast;
 pub mod gates;
 pub mod hpa;
