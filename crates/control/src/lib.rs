@@ -3,7 +3,8 @@
 pub mod fleet;
 pub mod perform;
 pub mod ports;
+pub mod replay;
 pub mod run;
-pub mod simulate;
+
 pub mod supervise;
 pub mod transaction;
