@@ -7,4 +7,5 @@ pub mod replay;
 pub mod run;
 
 pub mod supervise;
+pub mod tick;
 pub mod transaction;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, capacity, code, codes, conformance, diagnosecode, evaluate, facility, keys,
-    migrate, openapi, transcribe, transcription, up, user, worker,
+    app, audit, backup, capacity, code, codes, conformance, diagnosecode, doctor, emergency, evaluate, facility, keys, migrate,
+    openapi, scale, scaler, transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.
@@ -29,6 +29,14 @@ enum Command {
     Diagnosecode(diagnosecode::Command),
     /// Run a queue worker.
     Worker(worker::Command),
+    /// Run the scaler: observe, decide, change, prove.
+    Scaler(scaler::Command),
+    /// Change one count by hand, as an audited transaction.
+    Scale(scale::Command),
+    /// Declare an emergency, look at it, or stand down.
+    Emergency(emergency::Command),
+    /// Go through the scaling checklist without changing anything.
+    Doctor(doctor::Command),
     /// Transcribe an audio file.
     Transcribe(transcribe::Command),
     /// Suggest diagnosis codes for a text.
@@ -43,6 +51,8 @@ enum Command {
     Conformance(conformance::Command),
     /// Read and prove the audit trail.
     Audit(audit::Command),
+    /// Back up this machine, prove backups, and restore them.
+    Backup(backup::Command),
     /// Bring the database's schema up to date.
     Migrate(migrate::Command),
     /// Make and rotate encryption keys.
@@ -65,7 +75,12 @@ impl Cli {
             Command::Transcription(command) => command.run(),
             Command::Diagnosecode(command) => command.run(),
             Command::Worker(command) => command.run(),
+            Command::Scaler(command) => command.run(),
+            Command::Scale(command) => command.run(),
+            Command::Emergency(command) => command.run(),
+            Command::Doctor(command) => command.run(),
             Command::Audit(command) => command.run(),
+            Command::Backup(command) => command.run(),
             Command::Migrate(command) => command.run(),
             Command::Keys(command) => command.run(),
             Command::Facility(command) => command.run(),

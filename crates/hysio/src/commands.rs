@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod capacity;
 pub mod code;
 pub mod codes;

@@ -6,6 +6,7 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -13,6 +14,7 @@ use figment::{
     Figment,
     providers::{Env, Serialized},
 };
+use hysio_infra::{backup::Store, embedded_postgres::Archive};
 use hysio_model::QueueName;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub diagnosecode: Diagnosecode,
     pub worker: Worker,
     pub smtp: Smtp,
+    pub scaling: Scaling,
+    pub backup: Backup,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -113,6 +117,34 @@ impl Paths {
     #[must_use]
     pub fn blobs(&self) -> PathBuf {
         self.data.join("recordings")
+    }
+}
+
+/// Of the private PostgreSQL and the recordings.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backup {
+    /// Where backups and the archived log are kept; `backups` in the data directory if not said.
+    pub directory: Option<PathBuf>,
+    /// Hours between backups. 0 makes none by itself, and keeps no log.
+    pub every_hours: u64,
+    /// The newest so many are kept.
+    pub keep: usize,
+    /// Seconds after which what was written last is archived: at most this much is lost with the database's disk.
+    pub wal_seconds: u64,
+    /// Megabytes a second that a backup reads from the database at most.
+    pub megabytes_per_second: u32,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            every_hours: 24,
+            keep: 7,
+            wal_seconds: 60,
+            megabytes_per_second: 50,
+        }
     }
 }
 
@@ -290,6 +322,42 @@ pub struct Smtp {
     pub from: Option<String>,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scaling {
+    /// Whether `hysio up` starts a scaler.
+    pub enabled: bool,
+    /// A folder of policy files; those of `config/scaling`, which are built in, if not said.
+    pub policies: Option<PathBuf>,
+    /// Milliseconds between two looks; a call from the queues brings the next one forward.
+    pub tick_milliseconds: u64,
+    /// The oldest backup that a change may be begun with.
+    pub backup_hours_max: i64,
+    pub prometheus: Option<PrometheusServer>,
+}
+
+/// Signals that are read from Prometheus.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrometheusServer {
+    /// Such as `http://prometheus:9090`.
+    pub url: String,
+    /// A query for each signal; it must have one value.
+    pub queries: std::collections::BTreeMap<String, String>,
+}
+
+impl Default for Scaling {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            policies: None,
+            tick_milliseconds: 1_000,
+            backup_hours_max: 26,
+            prometheus: None,
+        }
+    }
+}
+
 /// The seed's names, and the keys they stand for.
 const SEED_NAMES: [(&str, &str); 7] = [
     ("DATABASE_POOL_SIZE", "database.pool_size"),
@@ -335,7 +403,36 @@ impl Config {
         Ok(config)
     }
 
+    /// Where backups are kept.
+    #[must_use]
+    pub fn backups(&self) -> PathBuf {
+        self.backup
+            .directory
+            .clone()
+            .unwrap_or_else(|| self.paths.data.join("backups"))
+    }
+
+    /// How the private PostgreSQL archives its log, if backups are wanted.
+    pub fn archive(&self) -> anyhow::Result<Option<Archive>> {
+        if self.backup.every_hours == 0 {
+            return Ok(None);
+        }
+        let directory = std::path::absolute(Store::new(self.backups()).wal())?;
+        Ok(Some(Archive {
+            directory,
+            timeout: Duration::from_secs(self.backup.wal_seconds),
+        }))
+    }
+
     fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.backup.keep > 0 && self.backup.wal_seconds > 0,
+            "backup.keep and backup.wal_seconds must be at least 1"
+        );
+        anyhow::ensure!(
+            (1..=1024).contains(&self.backup.megabytes_per_second),
+            "backup.megabytes_per_second must be between 1 and 1024"
+        );
         anyhow::ensure!(
             self.database.pool_size > 0,
             "database.pool_size (DATABASE_POOL_SIZE) must be at least 1"
@@ -355,6 +452,14 @@ impl Config {
         anyhow::ensure!(
             self.http.rate_per_second > 0 && self.http.rate_burst > 0,
             "http.rate_per_second and http.rate_burst must be at least 1"
+        );
+        anyhow::ensure!(
+            (100..=3_600_000).contains(&self.scaling.tick_milliseconds),
+            "scaling.tick_milliseconds must be from 100 to 3600000"
+        );
+        anyhow::ensure!(
+            self.scaling.backup_hours_max > 0,
+            "scaling.backup_hours_max must be at least 1"
         );
         Ok(())
     }

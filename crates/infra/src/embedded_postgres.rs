@@ -13,6 +13,7 @@ mod database;
 mod error;
 mod home;
 mod orphan;
+mod recovery;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ use self::home::Home;
 
 pub use self::database::{APPLICATION_ROLE, DATABASE, Login, OWNER_ROLE};
 pub use self::error::Error;
+pub use self::recovery::{Recovered, Target, recover};
 
 /// How long an immediate shutdown may take before the server is killed.
 const IMMEDIATE_STOP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,6 +61,23 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// From the request to stop until sessions are cut off.
     pub stop_timeout: Duration,
+    /// Where finished segments of the write-ahead log are kept; None keeps none.
+    pub archive: Option<Archive>,
+}
+
+/// The archive of the write-ahead log, which is what a backup is brought forward with.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// Each cluster has a folder of its own in it, named by its system identifier.
+    pub directory: PathBuf,
+    /// A segment with something in it is archived after this long, full or not.
+    pub timeout: Duration,
+}
+
+impl Archive {
+    fn of_cluster(&self, system: u64) -> PathBuf {
+        self.directory.join(system.to_string())
+    }
 }
 
 impl Settings {
@@ -71,6 +90,7 @@ impl Settings {
             max_connections: 200,
             start_timeout: Duration::from_secs(60),
             stop_timeout: Duration::from_secs(20),
+            archive: None,
         }
     }
 }
@@ -208,7 +228,13 @@ async fn launch(
     account: Option<&Account>,
 ) -> Result<Child, Error> {
     orphan::clear(&home.cluster()).await?;
-    let text = configuration::server(settings, Memory::of_this_machine(), &home.socket());
+    let archive = prepare_archive(settings, home, account)?;
+    let text = configuration::server(
+        settings,
+        Memory::of_this_machine(),
+        &home.socket(),
+        archive.as_deref(),
+    );
     home.write_cluster_file(configuration::FILE, &text, account)?;
     home.write_cluster_file("pg_hba.conf", configuration::ACCESS, account)?;
     let log = home.start_log()?;
@@ -233,6 +259,24 @@ async fn launch(
         send(&server, Signal::SIGQUIT);
     }
     ready.map(|()| server)
+}
+
+/// The server refuses to archive into a folder that is not there.
+fn prepare_archive(
+    settings: &Settings,
+    home: &Home,
+    account: Option<&Account>,
+) -> Result<Option<PathBuf>, Error> {
+    let Some(archive) = &settings.archive else {
+        return Ok(None);
+    };
+    let directory = archive.of_cluster(cluster::system_identifier(&home.cluster())?);
+    home::create_private(&archive.directory, account)?;
+    home::create_private(&directory, account)?;
+    if let Some(account) = account {
+        account.must_reach(&directory)?;
+    }
+    Ok(Some(directory))
 }
 
 async fn wait_until_ready(
@@ -264,6 +308,20 @@ fn send(server: &Child, signal: Signal) {
         // It may have ended since: then there is nobody to tell.
         let _ = nix::sys::signal::kill(process, signal);
     }
+}
+
+/// The number that `initdb` gave the cluster of a data directory; what is restored from a backup keeps it.
+///
+/// # Errors
+/// When there is no cluster.
+pub fn system_identifier(data_dir: &Path) -> Result<u64, Error> {
+    cluster::system_identifier(&cluster_dir(data_dir))
+}
+
+/// Where the files of the cluster of a data directory are (PGDATA).
+#[must_use]
+pub fn cluster_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("cluster")
 }
 
 /// Where the socket of a data directory is: for another process that uses a server started here.

@@ -2,6 +2,7 @@
 //! PostgreSQL, SMTP, the file system and other servers.
 
 pub mod audit;
+pub mod backup;
 pub mod blobs;
 pub mod cipher;
 pub mod diagnosecode_client;
@@ -10,6 +11,7 @@ pub mod openai;
 pub mod pdf;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod rate_limit;
 mod secret_file;
 pub mod smtp;

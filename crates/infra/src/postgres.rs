@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod backups;
 pub mod encounters;
 mod error;
 pub mod idempotency;

@@ -2,15 +2,22 @@
 
 pub mod capacity;
 pub mod conformance;
+pub mod decide;
 pub mod elasticity;
+pub mod emergency;
 pub mod forecast;
 pub mod gates;
 pub mod hpa;
 pub mod keda;
+pub mod limits;
 pub mod manifest;
+pub mod matrix;
 pub mod metrics;
+pub mod policies;
+pub mod policy_file;
 pub mod proposal;
 pub mod resource;
+pub mod season;
 pub mod series;
 pub mod snapshot;
 pub mod trace;

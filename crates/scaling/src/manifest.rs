@@ -58,10 +58,18 @@ impl Reader<'_> {
     fn parse<T: DeserializeOwned>(self, document: &str) -> Result<T, ManifestError> {
         serde_saphyr::from_str(document).map_err(|error| {
             let place = error.location();
+            let problem = error.without_snippet().to_string();
+            // The place stands in front already, and people don't know our types.
+            let problem = problem.split(" at line ").next().unwrap_or_default();
+            let problem = ["i32", "i64"]
+                .iter()
+                .fold(problem.to_owned(), |problem, name| {
+                    problem.replace(&format!("invalid {name}"), "this is no whole number")
+                });
             self.refuse(
                 place.map_or(1, |place| place.line()),
-                error.without_snippet().to_string(),
-                "correct it, or leave it out".to_owned(),
+                problem,
+                "correct it, or leave it out",
             )
         })
     }

@@ -1,14 +1,19 @@
 //! `hysio up`: everything on this machine, in one command. This process holds the database and watches the services,
 //! which are processes of their own; it ends them in order.
 
+mod backups;
 mod first;
+mod pools;
 mod services;
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Args;
-use hysio_infra::embedded_postgres::{EmbeddedPostgres, Login, Settings};
+use hysio_infra::{
+    embedded_postgres::{EmbeddedPostgres, Login, Settings},
+    postgres::notify,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -42,6 +47,10 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     first::prepare(&config)?;
     let mut postgres = start_database(&mut config).await?;
     let welcome = first::found(&config).await?;
+    let db = start::connect(&config).await?;
+    let calls = notify::listen(start::database_config(&config)?, role.lifecycle.soft.clone());
+    let mut pools = pools::Pools::open(&config, file.as_deref(), db, &calls).await?;
+    let backups = backups::Backups::start(&config, postgres.is_some());
     let mut services = services::start(&config, file.as_deref())?;
     let outcome = async {
         tokio::select! {
@@ -49,11 +58,16 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
             ready = services.wait_until_ready(&config) => ready?,
         }
         welcome.print(&config);
-        watch(&mut postgres, &mut services, &role.lifecycle.soft).await
+        tokio::select! {
+            watched = watch(&mut postgres, &mut services, &role.lifecycle.soft) => watched,
+            given_up = pools.keep() => given_up,
+        }
     }
     .await;
     say("stopping: what was begun is finished first …");
+    pools.stop(&role.lifecycle.hard).await;
     services.stop(&role.lifecycle.hard).await;
+    backups.stop().await;
     if let Some(postgres) = postgres {
         postgres.stop().await?;
     }
@@ -72,7 +86,11 @@ async fn start_database(config: &mut Config) -> anyhow::Result<Option<EmbeddedPo
     }
     let install = absolute(&config.paths.install.join("postgresql"))?;
     let data = absolute(&config.paths.data)?.join("postgres");
-    let postgres = EmbeddedPostgres::start(Settings::new(install, data)).await?;
+    let settings = Settings {
+        archive: config.archive()?,
+        ..Settings::new(install, data)
+    };
+    let postgres = EmbeddedPostgres::start(settings).await?;
     config.database.url = Some(Secret::new(postgres.connection_string(Login::Application)));
     config.database.owner_url = Some(Secret::new(postgres.connection_string(Login::Owner)));
     Ok(Some(postgres))

@@ -3,6 +3,8 @@
 //! The file has one key a line, 32 bytes in base64 or hex; `#` starts a comment. The first key wraps, all unwrap, so a
 //! master key is rotated by putting a new one on top and wrapping the stored keys again.
 
+mod sealed_file;
+
 use std::{
     fmt,
     path::{Path, PathBuf},

@@ -1,7 +1,7 @@
 //! The installed binaries, and the cluster that they serve.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -50,6 +50,16 @@ impl Installation {
     pub fn postgres(&self) -> PathBuf {
         self.bin.join("postgres")
     }
+}
+
+/// The first eight bytes of `pg_control`, in the machine's own order.
+pub(super) fn system_identifier(cluster: &Path) -> Result<u64, Error> {
+    let path = cluster.join("global/pg_control");
+    let mut bytes = [0; 8];
+    File::open(&path)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|source| Error::io("read", &path, source))?;
+    Ok(u64::from_ne_bytes(bytes))
 }
 
 /// Creates the cluster if there is none; refuses one of another version.

@@ -13,7 +13,8 @@ const MIB: u64 = 1024 * 1024;
 pub(super) const FILE: &str = "hysio.conf";
 
 /// `pg_hba.conf`: only the socket, and only whoever the operating system lets into its directory.
-pub(super) const ACCESS: &str = "local all all trust\n";
+/// `all` does not mean replication, which is how backups are taken.
+pub(super) const ACCESS: &str = "local all all trust\nlocal replication postgres trust\n";
 
 /// The server's share of this machine, which it shares with the speech engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,12 @@ impl Memory {
 }
 
 /// The text of [`FILE`].
-pub(super) fn server(settings: &Settings, memory: Memory, socket: &Path) -> String {
+pub(super) fn server(
+    settings: &Settings,
+    memory: Memory,
+    socket: &Path,
+    archive: Option<&Path>,
+) -> String {
     let connections = settings.max_connections;
     let mut text = String::new();
     let mut set = |key: &str, value: &str| {
@@ -76,6 +82,19 @@ pub(super) fn server(settings: &Settings, memory: Memory, socket: &Path) -> Stri
     set("full_page_writes", kept);
     set("wal_level", "replica");
     set("max_wal_size", "1GB");
+    if let (Some(directory), Some(archive)) = (archive, &settings.archive) {
+        // The library fsyncs and renames; a shell command would have to.
+        set("archive_mode", "on");
+        set("archive_library", "basic_archive");
+        set(
+            "basic_archive.archive_directory",
+            &directory.display().to_string(),
+        );
+        set(
+            "archive_timeout",
+            &format!("{}s", archive.timeout.as_secs()),
+        );
+    }
 
     set("timezone", "UTC");
     set("log_timezone", "UTC");
@@ -129,6 +148,7 @@ mod tests {
                 total: 24 * 1024 * MIB,
             },
             Path::new(socket),
+            None,
         )
     }
 

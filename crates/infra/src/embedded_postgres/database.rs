@@ -107,7 +107,7 @@ pub(super) async fn ensure(superuser: &Config) -> Result<(), Error> {
     Ok(())
 }
 
-async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
+pub(super) async fn connect(config: &Config) -> Result<Client, tokio_postgres::Error> {
     let (client, connection) = config.connect(NoTls).await?;
     // Ends when the client is dropped; an error reaches the client's caller anyway.
     tokio::spawn(connection);
