@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     Proposal, Resource, Snapshot,
     decide::History,
-    emergency, hpa, keda,
+    emergency, forecast, hpa, keda,
     limits::Limits,
     matrix,
     policy_file::{Error, Finding},
@@ -21,6 +21,7 @@ pub struct Policies {
     pub matrix: Option<matrix::Policy>,
     pub calendar: Option<season::Policy>,
     pub emergency: Option<emergency::Policy>,
+    pub forecast: Vec<forecast::policy::Policy>,
     /// What works, but its owner should know.
     pub findings: Vec<Finding>,
 }
@@ -32,15 +33,21 @@ pub enum Refused {
     File(#[from] Error),
     #[error(transparent)]
     Manifest(#[from] crate::manifest::ManifestError),
-    #[error("{first} and {second} both scale {resource}: Kubernetes would let them fight, so keep one of them")]
+    #[error(
+        "{first} and {second} both scale {resource}: Kubernetes would let them fight, so keep one of them"
+    )]
     TwoOnOneTarget {
         first: String,
         second: String,
         resource: Resource,
     },
-    #[error("{policy} scales {resource}, for which limits.yaml has no bounds: add `{resource}: {{min: 1, max: …}}` to it")]
+    #[error(
+        "{policy} scales {resource}, for which limits.yaml has no bounds: add `{resource}: {{min: 1, max: …}}` to it"
+    )]
     NoBounds { policy: String, resource: Resource },
-    #[error("{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, limits.yaml, or a scaling matrix")]
+    #[error(
+        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, limits.yaml, a scaling matrix, or forecast policies"
+    )]
     UnknownKind(String),
     #[error("no limits.yaml among the policies: it says what may never be exceeded")]
     NoLimits,
@@ -63,6 +70,7 @@ impl Policies {
             matrix: None,
             calendar: None,
             emergency: None,
+            forecast: Vec::new(),
             findings: Vec::new(),
         };
         for (name, text) in files {
@@ -70,6 +78,10 @@ impl Policies {
                 policies.add_matrix(name, text)?;
             } else if has_key(text, "resources") {
                 limits = Some(Limits::parse(name, text)?);
+            } else if has_key(text, "forecast") {
+                policies
+                    .forecast
+                    .extend(forecast::policy::Policy::parse(name, text)?);
             } else if has_key(text, "kind") {
                 let before = policies.hpa.len() + policies.keda.len();
                 policies.hpa.extend(hpa::Policy::parse(name, text)?);
@@ -103,7 +115,11 @@ impl Policies {
             .hpa
             .iter()
             .map(|policy| (&policy.name, policy.resource))
-            .chain(self.keda.iter().map(|policy| (&policy.name, policy.object.resource)));
+            .chain(
+                self.keda
+                    .iter()
+                    .map(|policy| (&policy.name, policy.object.resource)),
+            );
         let mut seen: BTreeMap<Resource, &String> = BTreeMap::new();
         for (policy, resource) in owners {
             if let Some(first) = seen.insert(resource, policy) {
@@ -113,18 +129,30 @@ impl Policies {
                     resource,
                 });
             }
-            if !self.limits.resources.contains_key(&resource) {
-                return Err(Refused::NoBounds {
-                    policy: policy.clone(),
-                    resource,
-                });
-            }
+            self.check_bounds(policy, resource)?;
+        }
+        for policy in &self.forecast {
+            self.check_bounds(&policy.name(), policy.resource())?;
         }
         Ok(())
     }
 
+    fn check_bounds(&self, policy: &str, resource: Resource) -> Result<(), Refused> {
+        if self.limits.resources.contains_key(&resource) {
+            return Ok(());
+        }
+        Err(Refused::NoBounds {
+            policy: policy.to_owned(),
+            resource,
+        })
+    }
+
     /// What every policy wants, and what each carries over.
-    pub(crate) fn propose(&self, history: &History, snapshot: &Snapshot) -> (Vec<Proposal>, History) {
+    pub(crate) fn propose(
+        &self,
+        history: &History,
+        snapshot: &Snapshot,
+    ) -> (Vec<Proposal>, History) {
         let mut proposals = Vec::new();
         let mut after = History::default();
         for policy in &self.hpa {
@@ -150,6 +178,13 @@ impl Policies {
                 proposals.extend(emergency.propose(tier, snapshot));
             }
             after.matrix = memory;
+        }
+        for policy in &self.forecast {
+            let name = policy.name();
+            let memory = history.forecast.get(&name).cloned().unwrap_or_default();
+            let (wanted, memory) = policy.propose(&memory, snapshot);
+            proposals.extend(wanted);
+            after.forecast.insert(name, memory);
         }
         (proposals, after)
     }

@@ -3,7 +3,7 @@
 mod analyse;
 mod forecast;
 mod html;
-mod size;
+pub mod size;
 mod words;
 
 use clap::{Args, Subcommand};

@@ -36,7 +36,7 @@ pub struct TraceArguments {
     /// The time zone in which people live, such as Europe/Amsterdam: days and hours are theirs, and times without a zone too.
     #[arg(long, value_name = "ZONE", value_parser = time_zone)]
     tz: Option<TimeZone>,
-    /// Whose public holidays to look at: nl, us, gb or none.
+    /// Whose public holidays to look at: nl, us or none.
     #[arg(long, default_value = "none")]
     pub holidays: Holidays,
 }

@@ -47,7 +47,7 @@ impl Default for Settings {
             prices: Prices::default(),
             budget: None,
             quota: None,
-            holidays: Holidays::None,
+            holidays: Holidays::NONE,
         }
     }
 }
@@ -159,7 +159,8 @@ fn summed_up(step: Step, choice: Choice, points: Vec<Point>, settings: &Settings
         let quota = settings.quota.unwrap_or(0);
         format!(
             "at {} {} instances are needed, and the quota is {quota}",
-            point.at, point.instances
+            point.at.strftime("%Y-%m-%d %H:%M"),
+            point.instances
         )
     });
     Short {
@@ -239,8 +240,9 @@ fn modelled(
     holidays: Holidays,
 ) -> Result<(Choice, Vec<Ahead>), String> {
     let history = monthly.tail(MOST_MONTHS);
-    let room = monthly.len().saturating_sub(months + 24);
-    let window = room.clamp(MONTHS_FOR_A_SEASON, MOST_MONTHS);
+    // Two years, so that growth can be seen; more where that leaves a year of origins.
+    let room = monthly.len().saturating_sub(2 * months);
+    let window = room.clamp(MONTHS_FOR_GROWTH, MOST_MONTHS);
     let choice = Choice::make(monthly, window, months, holidays);
     let ahead = forecast(&history, choice.chosen, months, holidays)?;
     Ok((choice, ahead))

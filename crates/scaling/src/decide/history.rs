@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{PolicyName, Resource, hpa, keda, matrix};
+use crate::{PolicyName, Resource, forecast, hpa, keda, matrix};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,6 +14,7 @@ pub struct History {
     pub hpa: BTreeMap<PolicyName, hpa::Memory>,
     pub keda: BTreeMap<PolicyName, keda::Memory>,
     pub matrix: matrix::Memory,
+    pub forecast: BTreeMap<PolicyName, forecast::policy::Memory>,
     /// What was wanted of each resource, within the window in which less is not yet asked for.
     pub recommendations: BTreeMap<Resource, Vec<Recommendation>>,
 }

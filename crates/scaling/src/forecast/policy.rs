@@ -5,6 +5,7 @@
 //! What it remembers is a bounded value that is passed in and out. All numbers in it are integers, so that it is the same after it was
 //! stored and read again, and a decision that is replayed comes out the same to the byte.
 
+mod file;
 mod memory;
 
 use jiff::{Timestamp, tz::TimeZone};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::memory::Memory;
 use super::{Ahead, Holidays, Model};
 use crate::{
-    Evidence, PolicyKind, Proposal, Resource, Snapshot, Wants,
+    Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants,
     series::{Combine, Series, Step},
 };
 
@@ -103,6 +104,17 @@ impl Policy {
         Ok(Self { settings, zone })
     }
 
+    /// Its kind and name, as in proposals.
+    #[must_use]
+    pub fn name(&self) -> PolicyName {
+        format!("{}/{}", PolicyKind::Forecast, self.settings.name)
+    }
+
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        self.settings.resource
+    }
+
     /// Takes in what is seen now, and says what should be there. The memory that comes back is the one to give the next time.
     #[must_use]
     pub fn propose(&self, memory: &Memory, snapshot: &Snapshot) -> (Vec<Proposal>, Memory) {
@@ -133,8 +145,8 @@ impl Policy {
     fn look_ahead(&self, memory: &mut Memory) {
         let steps = self.settings.lead_steps();
         let history = self.series(memory);
-        let ours = Model::FourierRegression.forecast(&history, steps + 1, Holidays::None);
-        let naive = Model::SeasonalNaive.forecast(&history, steps + 1, Holidays::None);
+        let ours = Model::FourierRegression.forecast(&history, steps + 1, Holidays::NONE);
+        let naive = Model::SeasonalNaive.forecast(&history, steps + 1, Holidays::NONE);
         let high = |ahead: &[Ahead]| ahead.iter().map(Ahead::p95).collect::<Vec<f64>>();
         match (ours, naive) {
             (Ok(ours), Ok(naive)) => memory.expects(&high(&ours), &high(&naive)),
@@ -184,7 +196,7 @@ impl Policy {
             Some(demand) => self.floor(demand, &mut evidence),
         };
         Proposal {
-            policy: format!("{}/{}", PolicyKind::Forecast, self.settings.name),
+            policy: self.name(),
             kind: PolicyKind::Forecast,
             resource: self.settings.resource,
             wants,

@@ -37,8 +37,8 @@ fn poisson(mean: f64, random: &mut fastrand::Rng) -> f64 {
 fn arrivals_are_forecast_better_than_by_the_naive_and_with_honest_intervals() {
     let series = arrivals(20, 6.0, 1);
     let plan = Plan::fit(series.len(), 8 * 168, 48, 40).unwrap();
-    let ours = backtest(&series, Model::FourierRegression, plan, Holidays::None).unwrap();
-    let naive = backtest(&series, Model::SeasonalNaive, plan, Holidays::None).unwrap();
+    let ours = backtest(&series, Model::FourierRegression, plan, Holidays::NONE).unwrap();
+    let naive = backtest(&series, Model::SeasonalNaive, plan, Holidays::NONE).unwrap();
     assert!(ours.wape < 0.8 * naive.wape, "{} {}", ours.wape, naive.wape);
     assert!(
         ours.pinball95 < 0.8 * naive.pinball95,
@@ -57,7 +57,7 @@ fn arrivals_are_forecast_better_than_by_the_naive_and_with_honest_intervals() {
 fn what_is_forecast_of_plain_arrivals_is_their_rate() {
     let series = arrivals(8, 6.0, 2);
     let ahead = Model::FourierRegression
-        .forecast(&series, 168, Holidays::None)
+        .forecast(&series, 168, Holidays::NONE)
         .unwrap();
     let errors: f64 = ahead
         .iter()
@@ -80,7 +80,7 @@ fn growth_is_not_taken_for_the_season() {
         Combine::Sum,
         values.collect(),
     );
-    let fit = regression::Fit::new(&series, Holidays::None).unwrap();
+    let fit = regression::Fit::new(&series, Holidays::NONE).unwrap();
     let (growth, years) = fit.growth().unwrap();
     assert_eq!(years, 5);
     assert!((growth - 0.06).abs() < 0.01, "{growth}");
@@ -102,7 +102,7 @@ fn with_one_year_nothing_is_said_about_growth() {
         vec![40.0; 365],
     );
     assert_eq!(
-        regression::Fit::new(&series, Holidays::None)
+        regression::Fit::new(&series, Holidays::NONE)
             .unwrap()
             .growth(),
         None
@@ -123,7 +123,7 @@ fn an_outage_is_not_taken_for_a_lack_of_patients() {
     );
     let mean = |series: &Series| {
         Model::FourierRegression
-            .forecast(series, 24, Holidays::None)
+            .forecast(series, 24, Holidays::NONE)
             .unwrap()
             .iter()
             .map(|it| it.mean)
@@ -142,7 +142,7 @@ fn a_history_that_is_too_short_says_so() {
             vec![f64::NAN; 5],
         );
         assert!(
-            model.forecast(&series, 2, Holidays::None).is_err(),
+            model.forecast(&series, 2, Holidays::NONE).is_err(),
             "{model}"
         );
     }
@@ -157,7 +157,7 @@ proptest::proptest! {
     ) {
         let series = Series::local(civil::date(2020, 1, 1).at(0, 0, 0, 0), step, Combine::Sum, values);
         for model in Model::ALL {
-            let Ok(ahead) = model.forecast(&series, 30, Holidays::Netherlands) else { continue };
+            let Ok(ahead) = model.forecast(&series, 30, Holidays::of(crate::season::Country::Netherlands)) else { continue };
             proptest::prop_assert_eq!(ahead.len(), 30);
             for it in ahead {
                 proptest::prop_assert!(it.mean.is_finite() && it.mean >= 0.0);

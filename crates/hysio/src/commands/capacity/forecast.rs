@@ -251,7 +251,10 @@ fn months(long: &Long, settings: &Settings) -> String {
         ]);
     }
     right(&mut table, 1);
-    let model = long.choice.as_ref().map(words::choice).unwrap_or_default();
+    let model = long
+        .choice
+        .as_ref()
+        .map_or("No model is used".to_owned(), words::choice);
     let growth = long
         .growth
         .map_or("growth: not known".to_owned(), |growth| {

@@ -15,15 +15,8 @@ pub struct Command {
     /// Jobs that arrive: 12/min, 0.5/s, 700/h.
     #[arg(long)]
     rate: Rate,
-    /// The mean service time, such as 1.2s or 800ms.
-    #[arg(long, value_parser = seconds, required_unless_present = "service_times", conflicts_with = "service_times")]
-    service_mean: Option<f64>,
-    /// The standard deviation of service times over their mean: 0 for a constant, 1 for the exponential distribution.
-    #[arg(long, default_value_t = 1.0, conflicts_with = "service_times")]
-    service_cv: f64,
-    /// Measured service times in seconds, one a line.
-    #[arg(long, value_name = "FILE")]
-    service_times: Option<PathBuf>,
+    #[command(flatten)]
+    service: ServiceArguments,
     /// The objective: a percentile of the time from arriving to done.
     #[arg(long, default_value = "p95<5s")]
     objective: Objective,
@@ -47,6 +40,43 @@ pub struct Command {
     json: bool,
 }
 
+/// How long a job takes without waiting.
+#[derive(Debug, Args)]
+pub struct ServiceArguments {
+    /// The mean service time, such as 1.2s or 800ms.
+    #[arg(long, value_parser = seconds, required_unless_present = "service_times", conflicts_with = "service_times")]
+    service_mean: Option<f64>,
+    /// The standard deviation of service times over their mean: 0 for a constant, 1 for the exponential distribution.
+    #[arg(long, default_value_t = 1.0, conflicts_with = "service_times")]
+    service_cv: f64,
+    /// Measured service times in seconds, one a line.
+    #[arg(long, value_name = "FILE")]
+    service_times: Option<PathBuf>,
+}
+
+impl ServiceArguments {
+    pub fn service(&self) -> anyhow::Result<Service> {
+        let Some(file) = &self.service_times else {
+            return Ok(Service::Gamma {
+                mean: self.service_mean.unwrap_or_default(),
+                cv: self.service_cv,
+            });
+        };
+        let name = file.display();
+        let text = fs::read_to_string(file).with_context(|| format!("read {name}"))?;
+        let lines = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty());
+        let times = lines.map(|(at, line)| {
+            let wrong = || format!("{name}:{}: {line:?} is no service time in seconds", at + 1);
+            line.trim().parse::<f64>().with_context(wrong)
+        });
+        let times = times.collect::<anyhow::Result<Vec<f64>>>()?;
+        Service::measured(times).map_err(|why| anyhow::anyhow!("{name}: {why}"))
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     arrivals: Arrivals,
@@ -59,7 +89,7 @@ struct Report<'a> {
 
 impl Command {
     pub fn run(self) -> anyhow::Result<()> {
-        let service = self.service()?;
+        let service = self.service.service()?;
         let arrivals = Arrivals {
             rate: self.rate.0,
             variability: self.arrival_cv * self.arrival_cv,
@@ -85,27 +115,6 @@ impl Command {
             print!("{}", self.text(&sizing));
         }
         Ok(())
-    }
-
-    fn service(&self) -> anyhow::Result<Service> {
-        let Some(file) = &self.service_times else {
-            return Ok(Service::Gamma {
-                mean: self.service_mean.unwrap_or_default(),
-                cv: self.service_cv,
-            });
-        };
-        let name = file.display();
-        let text = fs::read_to_string(file).with_context(|| format!("read {name}"))?;
-        let lines = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.trim().is_empty());
-        let times = lines.map(|(at, line)| {
-            let wrong = || format!("{name}:{}: {line:?} is no service time in seconds", at + 1);
-            line.trim().parse::<f64>().with_context(wrong)
-        });
-        let times = times.collect::<anyhow::Result<Vec<f64>>>()?;
-        Service::measured(times).map_err(|why| anyhow::anyhow!("{name}: {why}"))
     }
 
     fn text(&self, sizing: &Sizing) -> String {
@@ -178,7 +187,7 @@ impl FromStr for Rate {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub fn seconds(text: &str) -> Result<f64, String> {
     let wrong = || format!("{text:?} is no time: write 1.2s, 800ms or 2m");
     let (number, unit) = [("ms", 1e-3), ("s", 1.0), ("m", 60.0)]
         .into_iter()

@@ -2,7 +2,7 @@
 
 use hysio_scaling::{
     capacity::pattern::{Cycle, HighSeason},
-    forecast::Choice,
+    forecast::{Choice, Model},
 };
 
 pub const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -26,6 +26,19 @@ pub fn slots(cycle: Cycle, slots: &[usize]) -> String {
             Some((_, last)) if *last + 1 == *at => *last = *at,
             _ => runs.push((*at, *at)),
         }
+    }
+    // December and January are neighbours, as Sunday and Monday are.
+    let around = match cycle {
+        Cycle::Day => 24,
+        Cycle::Week => 7,
+        Cycle::Year => 12,
+    };
+    if let [(0, end), .., (start, last)] = runs[..]
+        && last + 1 == around
+        && cycle != Cycle::Day
+    {
+        runs.pop();
+        runs[0] = (start, end);
     }
     let run = |(first, last): (usize, usize)| match cycle {
         Cycle::Day => format!("{first:02}:00–{:02}:00", last + 1),
@@ -60,7 +73,7 @@ pub fn amount(value: f64) -> String {
 }
 
 /// Thousands apart.
-fn grouped(number: &str) -> String {
+pub fn grouped(number: &str) -> String {
     let (whole, rest) = number
         .split_once('.')
         .map_or((number, String::new()), |(whole, rest)| {
@@ -78,6 +91,10 @@ fn grouped(number: &str) -> String {
     format!("{sign}{out}{rest}")
 }
 
+fn name(model: Model) -> String {
+    model.as_str().replace('_', " ")
+}
+
 /// Which model is believed, and which are not.
 pub fn choice(choice: &Choice) -> String {
     let chosen = choice
@@ -87,14 +104,14 @@ pub fn choice(choice: &Choice) -> String {
     let Some((plan, score)) = choice.plan.zip(chosen.and_then(|it| it.score)) else {
         return format!(
             "{} is used; the history is too short to compare models on it",
-            choice.chosen
+            name(choice.chosen)
         );
     };
-    let off: Vec<&str> = choice
+    let off: Vec<String> = choice
         .candidates
         .iter()
         .filter(|it| it.switched_off)
-        .map(|it| it.model.as_str())
+        .map(|it| name(it.model))
         .collect();
     let off = if off.is_empty() {
         String::new()
@@ -106,7 +123,7 @@ pub fn choice(choice: &Choice) -> String {
     };
     format!(
         "{} is used: best of {} over {} origins (WAPE {:.1} %, {:.1} % at or below P95){off}",
-        choice.chosen,
+        name(choice.chosen),
         choice.candidates.len(),
         plan.origins,
         100.0 * score.wape,
@@ -125,6 +142,7 @@ mod tests {
             "09:00–12:00, 15:00–16:00"
         );
         assert_eq!(slots(Cycle::Week, &[0, 1, 4]), "Mon–Tue, Fri");
+        assert_eq!(slots(Cycle::Year, &[0, 1, 2, 11]), "Dec–Mar");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::escape;
-use crate::commands::capacity::words::amount;
+use crate::commands::capacity::words::{amount, grouped};
 
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 260.0;
@@ -70,7 +70,7 @@ pub enum Shape {
 impl Chart {
     /// `note` is markup that stands below the chart.
     pub fn render(&self, note: &str) -> String {
-        let scale = Scale::over(self.highest());
+        let scale = Scale::over(1.04 * self.highest());
         let mut svg = self.axes(&scale);
         for layer in &self.layers {
             svg += &self.draw(layer, &scale);
@@ -119,7 +119,7 @@ impl Chart {
                 WIDTH - RIGHT,
                 LEFT - 7.0,
                 y + 4.0,
-                amount(value)
+                scale.label(value)
             );
         }
         let base = HEIGHT - BOTTOM;
@@ -249,14 +249,27 @@ impl Chart {
     fn legend(&self) -> String {
         let mut items = String::new();
         for layer in &self.layers {
+            let style = match &layer.shape {
+                Shape::Bars { .. } | Shape::Band { .. } => "background",
+                Shape::Line { dashed: true, .. } | Shape::Rule(_) => "border-top: 3px dashed",
+                Shape::Line { .. } | Shape::Steps { .. } | Shape::Whiskers { .. } => {
+                    "border-top: 3px solid"
+                }
+            };
+            let (style, class) = match style {
+                "background" => (format!("background:{}", layer.colour), "area"),
+                border => (format!("{border} {}", layer.colour), "line"),
+            };
+            let name = escape(&layer.name);
             let _ = write!(
                 items,
-                "<li><i style=\"background:{}\"></i>{}</li>",
-                layer.colour,
-                escape(&layer.name)
+                "<li><i class=\"{class}\" style=\"{style}\"></i>{name}</li>"
             );
             if matches!(&layer.shape, Shape::Bars { marked, .. } if !marked.is_empty()) {
-                let _ = write!(items, "<li><i style=\"background:{ORANGE}\"></i>peak</li>");
+                let _ = write!(
+                    items,
+                    "<li><i class=\"area\" style=\"background:{ORANGE}\"></i>peak</li>"
+                );
             }
         }
         format!("<ul class=\"legend\">{items}</ul>")
@@ -325,6 +338,12 @@ impl Scale {
     fn ticks(&self) -> impl Iterator<Item = f64> {
         let count = (self.top / self.step).round() as u32;
         (0..=count).map(|at| f64::from(at) * self.step)
+    }
+
+    /// With the decimals of the step.
+    fn label(&self, value: f64) -> String {
+        let decimals = (-self.step.log10().floor()).clamp(0.0, 6.0) as usize;
+        grouped(&format!("{value:.decimals$}"))
     }
 
     fn y(&self, value: f64) -> f64 {

@@ -77,7 +77,7 @@ pub fn days(short: &Short, series: &Series) -> Chart {
     let most = ahead.iter().map(Ahead::p95).fold(0.0, f64::max);
     Chart {
         title: "Forecast of the days ahead".to_owned(),
-        unit: format!("demand in each {}", short.step),
+        unit: format!("demand in steps of {}", short.step),
         summary: format!("The 95th percentile goes up to {}", words::amount(most)),
         places: times
             .iter()
@@ -98,7 +98,7 @@ pub fn months(long: &Long, series: &Series) -> Chart {
     dates.extend(long.months.iter().map(|month| month.month.at(0, 0, 0, 0)));
     let ahead: Vec<Ahead> = long.months.iter().map(|month| month.demand).collect();
     let most = ahead.iter().map(Ahead::p95).fold(0.0, f64::max);
-    let every = (dates.len() / 8).max(1);
+    let every = dates.len().div_ceil(7).max(1);
     Chart {
         title: "Forecast of the months ahead".to_owned(),
         unit: "mean demand a step".to_owned(),
