@@ -30,8 +30,7 @@ def main():
     if arguments.arrivals:
         return write_arrivals(arguments.arrivals)
     warnings.filterwarnings("ignore")
-    for noisy in ("prophet", "cmdstanpy"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.disable(logging.ERROR)
     with open(arguments.trace) as file:
         rows = list(csv.reader(file))[1:]
     times = [row[0] for row in rows]

@@ -1,6 +1,7 @@
 //! `hysio capacity`: what patterns demand has, what will be needed, how many replicas an objective takes, what it costs.
 
 mod analyse;
+mod cost;
 mod forecast;
 mod html;
 pub mod size;
@@ -20,6 +21,8 @@ enum What {
     Analyse(analyse::Command),
     /// What the next days and months take, and what they cost.
     Forecast(forecast::Command),
+    /// What instances and models cost a month, and who bears it.
+    Cost(cost::Command),
     /// How many replicas an objective takes, such as p95<5s at 12 jobs a minute.
     Size(size::Command),
 }
@@ -29,6 +32,7 @@ impl Command {
         match self.what {
             What::Analyse(command) => command.run(),
             What::Forecast(command) => command.run(),
+            What::Cost(command) => command.run(),
             What::Size(command) => command.run(),
         }
     }

@@ -92,7 +92,7 @@ impl Command {
 pub fn print_report(when: &str, report: &Report) {
     let mut table = Table::new();
     table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header([when, "verdict", "facts"]);
     for finding in &report.findings {

@@ -123,7 +123,8 @@ impl Level {
     fn filter(blocks: &Blocks, persistence: f64, ratio: f64) -> (f64, Self) {
         let stationary = ratio / (1.0 - persistence * persistence).max(0.02);
         let (mut now, mut variance) = (0.0, stationary);
-        let (mut squares, mut logs, mut known) = (0.0, 0.0, 0.0);
+        // One logarithm for many factors: they are what takes time.
+        let (mut squares, mut logs, mut product, mut known) = (0.0, 0.0, 1.0_f64, 0.0);
         for log in &blocks.logs {
             now *= persistence;
             variance = persistence * persistence * variance + ratio;
@@ -133,7 +134,11 @@ impl Level {
             let total = variance + 1.0;
             let innovation = log - now;
             squares += innovation * innovation / total;
-            logs += total.ln();
+            product *= total;
+            if product > 1e200 {
+                logs += product.ln();
+                product = 1.0;
+            }
             known += 1.0;
             now += variance / total * innovation;
             variance /= total;
@@ -146,7 +151,7 @@ impl Level {
             now,
             variance: variance * noise,
         };
-        (-0.5 * (known * noise.ln() + logs), level)
+        (-0.5 * (known * noise.ln() + logs + product.ln()), level)
     }
 
     /// The means as they would have been forecast a block before.

@@ -52,7 +52,7 @@ pub fn list(store: &Store, listing: &Listing, as_json: bool) -> Result<()> {
     }
     let mut table = Table::new();
     table
-        .load_preset(NOTHING)
+        .load_style(NOTHING)
         .set_header(["ID", "TAKEN AT", "SIZE", "FILES", "RECORDINGS", "KEYS"]);
     for manifest in &listing.backups {
         table.add_row([

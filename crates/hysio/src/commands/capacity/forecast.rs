@@ -1,19 +1,17 @@
 //! `hysio capacity forecast`: what the next days and months take, and what they cost.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
 use hysio_scaling::capacity::{
     analysis::{Analysis, analyse},
-    cost::{Prices, shares},
     outlook::{Long, Settings, Short, long, short},
     pattern::Thresholds,
 };
 use serde::Serialize;
 
-use super::{html, words};
+use super::{cost::PriceArguments, html, words};
 use crate::commands::trace::{Source, say_notes};
 
 #[derive(Debug, Args)]
@@ -38,12 +36,8 @@ pub struct Command {
     /// Warn of more instances than the provider allows.
     #[arg(long, value_name = "COUNT")]
     quota: Option<u32>,
-    /// A YAML file with prices a month: currency, base, app_instance, worker, workers_per_instance, gpu_instance, cpu_instance.
-    #[arg(long, value_name = "FILE")]
-    prices: Option<PathBuf>,
-    /// How cost is shared: NAME=USE for each facility or specialty.
-    #[arg(long = "share", value_name = "NAME=USE", value_parser = share)]
-    shares: Vec<(String, f64)>,
+    #[command(flatten)]
+    prices: PriceArguments,
     /// Write a report with charts into this file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -120,24 +114,11 @@ impl Command {
                 Carry::P95 => 2,
                 Carry::P99 => 3,
             },
-            prices: self.prices()?,
+            prices: self.prices.prices()?,
             budget: self.budget,
             quota: self.quota,
             holidays: self.source.arguments.holidays,
         })
-    }
-
-    fn prices(&self) -> anyhow::Result<Prices> {
-        let Some(file) = &self.prices else {
-            return Ok(Prices::default());
-        };
-        let name = file.display();
-        let text = fs::read_to_string(file).with_context(|| format!("read {name}"))?;
-        let prices: Prices = serde_saphyr::from_str(&text).with_context(|| format!("{name}"))?;
-        prices
-            .check()
-            .map_err(|why| anyhow::anyhow!("{name}: {why}"))?;
-        Ok(prices)
     }
 
     fn outlook(
@@ -152,8 +133,7 @@ impl Command {
         };
         let long = long(series, self.months as usize, &settings).map_err(anyhow::Error::msg)?;
         progress.finish_and_clear();
-        let used: BTreeMap<String, f64> = self.shares.iter().cloned().collect();
-        let shares = shares(long.total_cost, &used);
+        let shares = self.prices.shares(long.total_cost);
         Ok(Outlook {
             short,
             no_short,
@@ -277,16 +257,5 @@ fn months(long: &Long, settings: &Settings) -> String {
 fn right(table: &mut Table, from: usize) {
     for column in table.column_iter_mut().skip(from) {
         column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
-fn share(text: &str) -> Result<(String, f64), String> {
-    let wrong = || format!("{text:?} is no share: write NAME=USE, such as cardiology=120");
-    let (name, used) = text.split_once('=').ok_or_else(wrong)?;
-    let used: f64 = used.trim().parse().map_err(|_| wrong())?;
-    if used.is_finite() && used >= 0.0 {
-        Ok((name.trim().to_owned(), used))
-    } else {
-        Err(wrong())
     }
 }

@@ -42,7 +42,7 @@ pub fn sentence(outcome: &Outcome) -> String {
 fn table(outcome: &Outcome) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(UTF8_HORIZONTAL_ONLY)
+        .load_style(UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["policy", "wants", "saw", "limits"]);
     for proposal in &outcome.proposals {
