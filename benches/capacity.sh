@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares the planner's forecasts with Prophet and statsforecast (from PyPI, into a virtual environment of their own), side by side on
-# one trace in one run: hourly arrivals, 8 weeks of history, 48 hours ahead. Prints Markdown.
+# one trace in one run: hourly arrivals, 8 weeks of history, 48 hours ahead. Then how fast the planner's parts are. Prints Markdown.
 #
 #   benches/capacity.sh                        a simulated year of emergency arrivals, 12 origins
 #   benches/capacity.sh --origins 40 FILE.csv  another hourly trace
@@ -39,5 +39,7 @@ print("| model | WAPE | pinball loss of P95 | at or below P95 | ms a fit |\n|---
 for it in rows:
     print(f"| {it['model']} | {100 * it['wape']:.2f} % | {it['pinball95']:.3f} | {100 * it['coverage95']:.1f} % | {it['milliseconds_a_fit']:.2f} |")
 PYTHON
+echo
+cargo run --quiet --manifest-path "$root/Cargo.toml" --release -p hysio-control --example planner
 printf '\n%s' "$("$root/benches/machine.sh")"
 printf ' Load average: %s.\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)"

@@ -8,11 +8,13 @@ use crate::{
         Ahead, Choice, Holidays, LEVELS, Model, counts::normal, naive::sorted_quantile,
         regression::Fit,
     },
-    series::{Combine, DAY, HOUR, MONTH, Series, Step, YEAR_DAYS},
+    series::{Combine, DAY, HOUR, MINUTE, MONTH, Series, Step, YEAR_DAYS},
 };
 
 /// How much history a forecast for days looks at: habits of longer ago are others.
 pub const SHORT_WINDOW_DAYS: f64 = 56.0;
+/// With fewer days, nothing is said about those ahead.
+const FEWEST_DAYS: f64 = 3.0;
 /// With fewer months, a season was not seen often enough to be told from growth.
 const MONTHS_FOR_A_SEASON: usize = 18;
 const MONTHS_FOR_GROWTH: usize = 24;
@@ -123,6 +125,11 @@ pub fn short(series: &Series, settings: &Settings) -> Result<Short, String> {
     if step.days() > 1.0 {
         return Err(format!("steps of {step} say nothing about the days ahead"));
     }
+    if series.span_days() < FEWEST_DAYS {
+        return Err(format!(
+            "less than {FEWEST_DAYS} days don't show how a day goes"
+        ));
+    }
     let horizon = if step.days() < 1.0 {
         step.count_in(2.0)
     } else {
@@ -224,14 +231,16 @@ pub fn long(series: &Series, months: usize, settings: &Settings) -> Result<Long,
     })
 }
 
-/// Traces in finer steps than hours are planned by the hour.
+/// Traces in finer steps than hours are planned by the hour; those that span less than two days by the minute.
 #[must_use]
 pub fn in_planning_steps(series: &Series) -> Series {
-    series.in_steps_of(if series.step().days() < HOUR.days() {
+    let wanted = if series.span_days() >= 2.0 {
         HOUR
     } else {
-        series.step()
-    })
+        MINUTE
+    };
+    let finer = series.step().days() < wanted.days();
+    series.in_steps_of(if finer { wanted } else { series.step() })
 }
 
 fn modelled(
