@@ -75,10 +75,10 @@ mod tests {
             for step in reconcile(wanted, &members) {
                 match step {
                     Move::Start(more) => {
-                        after.extend((0..more).map(|n| member(100 + u32::try_from(n).unwrap(), 0)))
+                        after.extend((0..more).map(|n| member(100 + u32::try_from(n).unwrap(), 0)));
                     }
                     Move::Drain(id) => {
-                        after.iter_mut().find(|m| m.id == id).unwrap().leaving = true
+                        after.iter_mut().find(|m| m.id == id).unwrap().leaving = true;
                     }
                 }
             }

@@ -2,26 +2,33 @@
 
 use std::time::Duration;
 
-use hysio_scaling::gates::{self, Report};
+use hysio_scaling::gates::{
+    self, AfterFacts, BeforeFacts, DuringFacts, Finding, Gate, Report, Verdict,
+};
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
-    ports::{Away, Ports, Set},
-    transaction::{Event, State, Step},
+    patience::{Backoff, answer, deadline},
+    ports::{Away, Observed, Ports, Set},
+    transaction::{Change, Event, State, Step},
 };
 
-/// How long a target that cannot be reached is tried before the change is given up.
-const APPLY_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 /// Facts that could not be collected are asked for again this long: an outage of a second is no failed check.
-const VERIFY_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+const FACTS_WITHIN: Duration = Duration::from_secs(10);
+/// Whoever collects facts for longer has not collected them.
+const PROBE_WITHIN: Duration = Duration::from_secs(30);
+/// How long a target that cannot be reached is tried before the change is given up.
+const APPLY_WITHIN: Duration = Duration::from_secs(30);
+/// Gates that passed longer ago, before everybody who could carry the change on was away, say nothing about now.
+const GATES_HOLD: SignedDuration = SignedDuration::from_mins(5);
+/// No change is waited for longer, whatever was asked for.
+const READY_WITHIN_MAX: i64 = 24 * 60 * 60;
 /// Rolling back goes on after this, but somebody is told.
 const STUCK_AFTER: SignedDuration = SignedDuration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Gates that hold during the change are asked this often.
-const WATCH_EVERY: SignedDuration = SignedDuration::from_secs(2);
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 /// Does what comes next and says what happened.
 pub async fn perform(step: Step, state: &State, ports: &Ports<'_>) -> Event {
@@ -35,34 +42,56 @@ pub async fn perform(step: Step, state: &State, ports: &Ports<'_>) -> Event {
 }
 
 async fn gate(state: &State, ports: &Ports<'_>) -> Event {
-    let (facts, baseline) = ports.probes.before(&state.change).await;
-    let report = gates::before(&facts);
-    let at = ports.clock.now();
-    if report.passed() {
-        Event::GatesPassed {
-            at,
-            report,
-            baseline,
+    let mut backoff = Backoff::default();
+    loop {
+        let asked = timeout(PROBE_WITHIN, ports.probes.before(&state.change)).await;
+        let (facts, baseline) = match asked {
+            Ok((facts, baseline)) => (facts, Some(baseline)),
+            Err(_) => (BeforeFacts::unknown(&silent()), None),
+        };
+        let mut report = gates::before(&facts);
+        if let Some(baseline) = &baseline {
+            report.findings.extend(baseline.missing());
         }
-    } else {
-        Event::GateRefused { at, report }
+        let at = ports.clock.now();
+        if let Some(baseline) = baseline
+            && report.passed()
+        {
+            return Event::GatesPassed {
+                at,
+                report,
+                baseline,
+            };
+        }
+        let uncollected = report
+            .refusals()
+            .all(|finding| finding.verdict == Verdict::Error);
+        if !uncollected || backoff.is_over(FACTS_WITHIN) {
+            return Event::GateRefused { at, report };
+        }
+        backoff.wait().await;
     }
 }
 
 async fn apply(state: &State, ports: &Ports<'_>) -> Event {
     let change = &state.change;
-    let begun = ports.clock.now();
+    if let Some(why) = stale(state, ports.clock.now()) {
+        let at = ports.clock.now();
+        return Event::NotApplied { at, why };
+    }
     let mut backoff = Backoff::default();
     loop {
-        let set = ports
-            .targets
-            .set(change.resource, change.new, change.generation)
-            .await;
+        let set = answer(
+            ports
+                .targets
+                .set(change.resource, change.new, change.generation),
+        )
+        .await;
         let at = ports.clock.now();
         match set {
             Ok(Set::Done) => return Event::Applied { at },
             Ok(Set::Superseded { by }) => return Event::Superseded { at, by },
-            Err(Away(why)) if at.duration_since(begun) >= APPLY_WITHIN => {
+            Err(Away(why)) if backoff.is_over(APPLY_WITHIN) => {
                 return Event::NotApplied { at, why };
             }
             Err(_) => backoff.wait().await,
@@ -70,13 +99,25 @@ async fn apply(state: &State, ports: &Ports<'_>) -> Event {
     }
 }
 
+/// Why the gates have to be asked again, by another change.
+fn stale(state: &State, now: Timestamp) -> Option<String> {
+    let age = now.duration_since(state.gated_at?);
+    (age > GATES_HOLD).then(|| {
+        format!(
+            "its gates passed {} s ago, which says nothing about now",
+            age.as_secs()
+        )
+    })
+}
+
 async fn wait(state: &State, ports: &Ports<'_>) -> Event {
     let change = &state.change;
-    let deadline = state.applied_at.unwrap_or_else(|| ports.clock.now())
-        + SignedDuration::from_secs(change.ready_within_seconds);
-    let mut watched = ports.clock.now();
+    let now = ports.clock.now();
+    let granted = SignedDuration::from_secs(change.ready_within_seconds.min(READY_WITHIN_MAX));
+    let deadline = deadline(state.applied_at.unwrap_or(now), now, granted);
+    let mut watched = Instant::now();
     loop {
-        let observed = ports.targets.observe(change.resource).await;
+        let observed = answer(ports.targets.observe(change.resource)).await;
         let at = ports.clock.now();
         let why = match observed {
             Ok(seen) if seen.generation > change.generation => {
@@ -85,25 +126,25 @@ async fn wait(state: &State, ports: &Ports<'_>) -> Event {
                     by: seen.generation,
                 };
             }
-            Ok(seen) if seen.has_settled_at(change.new) => {
+            Ok(seen)
+                if seen.was_set_to(change.new, change.generation)
+                    && seen.has_settled_at(change.new) =>
+            {
                 return Event::Ready {
                     at,
                     ready: seen.ready,
                 };
             }
-            Ok(seen) => format!(
-                "{} of {} {} ready and {} running after {} s",
-                seen.ready, change.new, change.resource, seen.running, change.ready_within_seconds
-            ),
+            Ok(seen) => not_there(change, seen),
             Err(Away(why)) => why,
         };
-        if at >= deadline {
+        if Instant::now() >= deadline {
             return Event::NotReady { at, why };
         }
-        if at.duration_since(watched) >= WATCH_EVERY {
-            watched = at;
-            if let Some(why) = refused_meanwhile(&gates::during(&ports.probes.during(change).await))
-            {
+        if watched.elapsed() >= WATCH_EVERY {
+            watched = Instant::now();
+            if let Some(why) = refused_meanwhile(change, ports).await {
+                let at = ports.clock.now();
                 return Event::NotReady { at, why };
             }
         }
@@ -111,58 +152,98 @@ async fn wait(state: &State, ports: &Ports<'_>) -> Event {
     }
 }
 
+fn not_there(change: &Change, seen: Observed) -> String {
+    if !seen.was_set_to(change.new, change.generation) {
+        return forgotten(change, seen);
+    }
+    format!(
+        "{} of {} {} ready and {} running after {} s",
+        seen.ready, change.new, change.resource, seen.running, change.ready_within_seconds
+    )
+}
+
+fn forgotten(change: &Change, seen: Observed) -> String {
+    format!(
+        "{} is set to {} by generation {}, not to {} by {}",
+        change.resource, seen.desired, seen.generation, change.new, change.generation
+    )
+}
+
 /// A check that failed while waiting. What merely could not be collected is asked again later.
-fn refused_meanwhile(report: &Report) -> Option<String> {
-    report
+async fn refused_meanwhile(change: &Change, ports: &Ports<'_>) -> Option<String> {
+    let facts = timeout(PROBE_WITHIN, ports.probes.during(change))
+        .await
+        .unwrap_or_else(|_| DuringFacts::unknown(&silent()));
+    gates::during(&facts)
         .refusals()
-        .find(|finding| finding.verdict == gates::Verdict::Fail)
+        .find(|finding| finding.verdict == Verdict::Fail)
         .map(|finding| format!("{}: {}", finding.gate, finding.facts))
 }
 
 async fn verify(state: &State, ports: &Ports<'_>) -> Event {
     let change = &state.change;
-    let Some(baseline) = &state.baseline else {
-        unreachable!("a transaction that is verified has passed its gates")
-    };
-    let applied_at = state.applied_at.unwrap_or(Timestamp::UNIX_EPOCH);
-    let begun = ports.clock.now();
     let mut backoff = Backoff::default();
     loop {
-        if let Ok(seen) = ports.targets.observe(change.resource).await
+        let mut report = asked_after(state, ports).await;
+        // Looked at last: what the facts say is about this change only if it still owns the target.
+        let owner = answer(ports.targets.observe(change.resource)).await;
+        let at = ports.clock.now();
+        if let Ok(seen) = &owner
             && seen.generation > change.generation
         {
-            return Event::Superseded {
-                at: ports.clock.now(),
-                by: seen.generation,
-            };
+            let by = seen.generation;
+            return Event::Superseded { at, by };
         }
-        let facts = ports.probes.after(change, baseline, applied_at).await;
-        let report = gates::after(&facts);
-        let at = ports.clock.now();
+        report.findings.extend(disowned(change, &owner));
         if report.passed() {
             return Event::Verified { at, report };
         }
-        let certain = report
-            .refusals()
-            .any(|finding| finding.verdict == gates::Verdict::Fail);
-        if certain || at.duration_since(begun) >= VERIFY_WITHIN {
+        let certain = owner.is_ok()
+            && report
+                .refusals()
+                .any(|finding| finding.verdict == Verdict::Fail);
+        if certain || backoff.is_over(FACTS_WITHIN) {
             return Event::ComplianceFailed { at, report };
         }
         backoff.wait().await;
     }
 }
 
+/// What speaks against the target being this change's.
+fn disowned(change: &Change, owner: &Result<Observed, Away>) -> Option<Finding> {
+    let (verdict, facts) = match owner {
+        Ok(seen) if seen.was_set_to(change.new, change.generation) => return None,
+        Ok(seen) => (Verdict::Fail, forgotten(change, *seen)),
+        Err(Away(why)) => (Verdict::Error, why.clone()),
+    };
+    Some(Finding {
+        gate: Gate::Readiness,
+        verdict,
+        facts,
+    })
+}
+
+async fn asked_after(state: &State, ports: &Ports<'_>) -> Report {
+    let change = &state.change;
+    let Some(baseline) = &state.baseline else {
+        unreachable!("a transaction that is verified has passed its gates")
+    };
+    let applied_at = state.applied_at.unwrap_or(Timestamp::UNIX_EPOCH);
+    let asked = ports.probes.after(change, baseline, applied_at);
+    let facts = timeout(PROBE_WITHIN, asked)
+        .await
+        .unwrap_or_else(|_| AfterFacts::unknown(change.new, &silent()));
+    gates::after(&facts)
+}
+
 /// Goes on until the earlier count is there again, or somebody newer owns the target.
 async fn roll_back(state: &State, ports: &Ports<'_>) -> Event {
     let change = &state.change;
-    // One above the change's own: should a slow executor still set the new count, it is refused.
-    let generation = change.generation + 1;
-    let since = state
-        .rolling_back_since
-        .unwrap_or_else(|| ports.clock.now());
+    let now = ports.clock.now();
+    let stuck_at = deadline(state.rolling_back_since.unwrap_or(now), now, STUCK_AFTER);
     let mut backoff = Backoff::default();
     loop {
-        let restored = restore(state, generation, ports).await;
+        let restored = restore(change, ports).await;
         let at = ports.clock.now();
         let why = match restored {
             Ok(Restored::Yes) => {
@@ -174,7 +255,7 @@ async fn roll_back(state: &State, ports: &Ports<'_>) -> Event {
             Ok(Restored::Superseded(by)) => return Event::Superseded { at, by },
             Ok(Restored::NotYet(why)) | Err(Away(why)) => why,
         };
-        if !state.stuck && at.duration_since(since) >= STUCK_AFTER {
+        if !state.stuck && Instant::now() >= stuck_at {
             return Event::Stuck { at, why };
         }
         backoff.wait().await;
@@ -187,20 +268,18 @@ enum Restored {
     Superseded(i64),
 }
 
-async fn restore(state: &State, generation: i64, ports: &Ports<'_>) -> Result<Restored, Away> {
-    let change = &state.change;
-    let set = ports
-        .targets
-        .set(change.resource, change.old, generation)
-        .await?;
+async fn restore(change: &Change, ports: &Ports<'_>) -> Result<Restored, Away> {
+    let generation = change.rollback_generation();
+    let set = answer(ports.targets.set(change.resource, change.old, generation)).await?;
     if let Set::Superseded { by } = set {
         return Ok(Restored::Superseded(by));
     }
-    let seen = ports.targets.observe(change.resource).await?;
+    let seen = answer(ports.targets.observe(change.resource)).await?;
     if seen.generation > generation {
         return Ok(Restored::Superseded(seen.generation));
     }
-    Ok(if seen.has_settled_at(change.old) {
+    let there = seen.was_set_to(change.old, generation) && seen.has_settled_at(change.old);
+    Ok(if there {
         Restored::Yes
     } else {
         Restored::NotYet(format!(
@@ -210,17 +289,6 @@ async fn restore(state: &State, generation: i64, ports: &Ports<'_>) -> Result<Re
     })
 }
 
-#[derive(Default)]
-struct Backoff {
-    waits: u32,
-}
-
-impl Backoff {
-    async fn wait(&mut self) {
-        let wait = FIRST_WAIT
-            .saturating_mul(2_u32.saturating_pow(self.waits))
-            .min(LONGEST_WAIT);
-        self.waits += 1;
-        sleep(wait).await;
-    }
+fn silent() -> String {
+    format!("not collected within {} s", PROBE_WITHIN.as_secs())
 }

@@ -32,6 +32,13 @@ impl Observed {
     pub fn has_settled_at(&self, count: i32) -> bool {
         self.ready >= count && self.running <= count
     }
+
+    /// Whether it was last set to `count` by `generation`. A target that forgot what it was told says otherwise, and what an
+    /// older count left behind proves nothing.
+    #[must_use]
+    pub fn was_set_to(&self, count: i32, generation: i64) -> bool {
+        self.desired == count && self.generation == generation
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +56,7 @@ pub trait Targets: Send + Sync {
     async fn observe(&self, resource: Resource) -> Result<Observed, Away>;
 
     /// Sets an absolute count, unless a generation higher than `generation` has set it before. Doing it twice is doing it
-    /// once.
+    /// once. It may take effect although no answer came, and later than that.
     async fn set(&self, resource: Resource, count: i32, generation: i64) -> Result<Set, Away>;
 }
 
@@ -81,6 +88,35 @@ pub struct Wish {
     pub supersede: bool,
 }
 
+impl Wish {
+    /// The change that begins now. `desired` is what the target is set to; `taken_over` the unfinished change that ends by it.
+    ///
+    /// What an unfinished change has set was never verified: the count to go back to is the one that it would have gone
+    /// back to.
+    #[must_use]
+    pub fn change(
+        &self,
+        id: TransactionId,
+        generation: i64,
+        desired: i32,
+        taken_over: Option<&Change>,
+    ) -> Change {
+        Change {
+            id,
+            resource: self.resource,
+            old: taken_over.map_or(desired, |earlier| earlier.old),
+            new: self.new,
+            justification: self.justification.clone(),
+            user: self.user.clone(),
+            pid: self.pid,
+            generation,
+            plan: self.plan,
+            ready_within_seconds: self.ready_within_seconds,
+            took_over: taken_over.map(|earlier| earlier.id),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Begun {
     Yes(Change),
@@ -100,7 +136,9 @@ pub enum Appended {
 /// The log of transactions. An event and its audit entries are written together, or neither is.
 #[async_trait]
 pub trait TransactionLog: Send + Sync {
-    /// Writes the first event, unless the target has an unfinished transaction.
+    /// Writes the first event, unless the target has an unfinished transaction. One that is taken over gets its
+    /// [`Event::Superseded`] in the same write. Generations of one target grow by at least two, beyond any that it was set
+    /// by: each change has one more for [rolling back](Change::rollback_generation). [`Wish::change`] makes the change.
     async fn begin(&self, wish: &Wish) -> Result<Begun, Away>;
     /// Writes the event at place `seq`, counted from 0.
     async fn append(&self, change: &Change, seq: u32, event: &Event) -> Result<Appended, Away>;

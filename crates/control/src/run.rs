@@ -1,6 +1,7 @@
 //! Carries one transaction on to its end: fold the log, do the next step, write what happened, again.
 
 use crate::{
+    patience::answer,
     perform::perform,
     ports::{Appended, Away, Ports},
     transaction::{Illegal, Phase, State, TransactionId, next_step},
@@ -20,10 +21,10 @@ pub enum Interrupted {
 /// # Errors
 /// When the log cannot be read or written, or when somebody else writes it.
 pub async fn carry_on(id: TransactionId, ports: &Ports<'_>) -> Result<Phase, Interrupted> {
-    let mut state = State::of(&ports.log.read(id).await?)?;
+    let mut state = State::of(&answer(ports.log.read(id)).await?)?;
     while let Some(step) = next_step(&state) {
         let event = perform(step, &state, ports).await;
-        match ports.log.append(&state.change, state.seq, &event).await? {
+        match answer(ports.log.append(&state.change, state.seq, &event)).await? {
             Appended::Written => state = state.apply(&event)?,
             Appended::Taken => return Err(Interrupted::Taken),
         }

@@ -70,10 +70,9 @@ pub async fn tick(
     for wish in wishes(&decision, id, &policies.limits, actor) {
         match log.begin(&wish).await? {
             Begun::Yes(change) => begun.push(change),
-            Begun::InFlight(other) => not_begun.push(format!(
-                "{}: {other} is in flight",
-                wish.resource
-            )),
+            Begun::InFlight(other) => {
+                not_begun.push(format!("{}: {other} is in flight", wish.resource))
+            }
             Begun::AlreadySo => {}
         }
     }

@@ -9,6 +9,8 @@
 //! Failed        ▼                   ▼
 //!           Superseded ◀────── RollingBack ──▶ RolledBack
 //! ```
+//!
+//! A refused change that took over from an unfinished one is rolled back too: the earlier one may have set the target.
 
 mod audit;
 mod event;
@@ -89,6 +91,8 @@ pub struct State {
     pub phase: Phase,
     /// What was measured before the change, for comparing afterwards.
     pub baseline: Option<Baseline>,
+    /// When the gates passed.
+    pub gated_at: Option<Timestamp>,
     /// When the target was last set by this transaction.
     pub applied_at: Option<Timestamp>,
     /// When rolling back began.
@@ -121,6 +125,7 @@ impl State {
                 change: change.clone(),
                 phase: Phase::Gating,
                 baseline: None,
+                gated_at: None,
                 applied_at: None,
                 rolling_back_since: None,
                 trouble: None,
@@ -152,7 +157,7 @@ impl State {
     /// # Errors
     /// When the event cannot follow.
     pub fn apply(self, event: &Event) -> Result<Self, Illegal> {
-        let Some(next) = next_phase(self.phase, event) else {
+        let Some(next) = next_phase(&self, event) else {
             return Err(Illegal {
                 phase: self.phase.as_str(),
                 event: event.name(),
@@ -164,8 +169,11 @@ impl State {
     fn enter(mut self, next: Phase, event: &Event) -> Self {
         match event {
             Event::GatesPassed {
-                baseline, report, ..
+                at,
+                baseline,
+                report,
             } => {
+                self.gated_at = Some(*at);
                 self.baseline = Some(baseline.clone());
                 self.report = Some(report.clone());
             }
@@ -193,9 +201,12 @@ impl State {
     }
 }
 
-fn next_phase(phase: Phase, event: &Event) -> Option<Phase> {
-    match (phase, event) {
+fn next_phase(state: &State, event: &Event) -> Option<Phase> {
+    match (state.phase, event) {
         (Phase::Gating, Event::GatesPassed { .. }) => Some(Phase::Applying),
+        (Phase::Gating, Event::GateRefused { .. }) if state.change.took_over.is_some() => {
+            Some(Phase::RollingBack)
+        }
         (Phase::Gating, Event::GateRefused { .. }) => Some(Phase::Failed),
         (Phase::Applying, Event::Applied { .. }) => Some(Phase::Waiting),
         (Phase::Waiting, Event::Ready { .. }) => Some(Phase::Verifying),

@@ -3,9 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::presence::Tally;
 use hysio_model::{QueueName, Specialty};
 use hysio_scaling::metrics as names;
-use crate::presence::Tally;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},

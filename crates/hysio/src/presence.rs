@@ -50,7 +50,9 @@ impl Tally {
     pub fn ended(&self, failed: bool, took: Duration) {
         let counts = &self.0;
         counts.requests.fetch_add(1, Ordering::Relaxed);
-        counts.errors.fetch_add(u64::from(failed), Ordering::Relaxed);
+        counts
+            .errors
+            .fetch_add(u64::from(failed), Ordering::Relaxed);
         let place = QUERY_BUCKETS.partition_point(|bound| *bound < took.as_secs_f64());
         counts.buckets[place].fetch_add(1, Ordering::Relaxed);
     }
@@ -122,7 +124,10 @@ impl Presence {
             self.beat(&identity, &mut state).await;
         }
         if let Err(error) = self.db.leave(identity.id).await {
-            tracing::debug!(error = crate::telemetry::chain(&error), "leaving was not noted; it will be seen");
+            tracing::debug!(
+                error = crate::telemetry::chain(&error),
+                "leaving was not noted; it will be seen"
+            );
         }
     }
 
@@ -143,7 +148,9 @@ impl Presence {
             ready: state.check.passed() && !state.leaving,
             leaving: state.leaving,
             busy: self.tally.busy(),
-            cpu_milli: usage.zip(state.usage).and_then(|(now, before)| now.cpu_milli_since(&before)),
+            cpu_milli: usage
+                .zip(state.usage)
+                .and_then(|(now, before)| now.cpu_milli_since(&before)),
             memory_bytes: usage.and_then(|usage| i64::try_from(usage.memory_bytes).ok()),
             pool_size: i32::try_from(self.db.usage().1).ok(),
             pool_generation: state.share.map(|share| share.generation),
@@ -152,7 +159,10 @@ impl Presence {
         };
         state.usage = usage;
         if let Err(error) = self.db.beat(identity, &beat).await {
-            tracing::debug!(error = crate::telemetry::chain(&error), "the beat was not written");
+            tracing::debug!(
+                error = crate::telemetry::chain(&error),
+                "the beat was not written"
+            );
         }
     }
 }

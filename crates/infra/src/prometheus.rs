@@ -125,12 +125,18 @@ mod tests {
     #[test]
     fn one_value_is_read_and_everything_else_says_what_it_is() {
         let vector = |samples: &str| {
-            format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{samples}]}}}}"#)
+            format!(
+                r#"{{"status":"success","data":{{"resultType":"vector","result":[{samples}]}}}}"#
+            )
         };
         let one = r#"{"metric":{},"value":[1,"2.5"]}"#;
         assert_eq!(read(&vector(one)), Ok(2.5));
         assert!(read(&vector("")).unwrap_err().contains("export"));
-        assert!(read(&vector(&format!("{one},{one}"))).unwrap_err().contains("sum()"));
+        assert!(
+            read(&vector(&format!("{one},{one}")))
+                .unwrap_err()
+                .contains("sum()")
+        );
         let nan = r#"{"metric":{},"value":[1,"NaN"]}"#;
         assert!(read(&vector(nan)).unwrap_err().contains("no number"));
         let refused = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;

@@ -61,7 +61,7 @@ pub fn run(text: &str) -> Result<Report, BrokenFile> {
     let file: File = serde_json::from_str(text).map_err(|error| BrokenFile {
         line: error.line(),
         column: error.column(),
-        problem: error.to_string(),
+        problem: without_place(&error.to_string()),
     })?;
     let vectors = file
         .vectors
@@ -69,6 +69,12 @@ pub fn run(text: &str) -> Result<Report, BrokenFile> {
         .map(|vector| run_vector(vector, &file.parameters))
         .collect();
     Ok(Report { vectors })
+}
+
+/// The place stands in front already.
+fn without_place(problem: &str) -> String {
+    let problem = problem.split(" at line ").next();
+    problem.unwrap_or_default().to_owned()
 }
 
 #[derive(Deserialize)]
@@ -155,6 +161,8 @@ fn matches(key: &str, expected: &Value, got: &Map<String, Value>) -> bool {
     match (key, expected) {
         ("error", Value::Bool(false) | Value::Null) => !got.contains_key("error"),
         ("error" | "error_contains", _) => got.contains_key("error"),
+        // A condition that isn't set is unknown.
+        ("active_condition", Value::Null) => got.get(key).is_some_and(|got| got == "Unknown"),
         // The source left this list empty where it doesn't look at it: there is always a recommendation afterwards.
         ("recommendations_after", Value::Array(list)) if list.is_empty() => true,
         _ => got

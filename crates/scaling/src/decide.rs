@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use history::History;
 
-use crate::{
-    PolicyName, Proposal, Resource, Snapshot, limits::Limits, policies::Policies,
-};
+use crate::{PolicyName, Proposal, Resource, Snapshot, limits::Limits, policies::Policies};
 
 /// What is to be done about one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,11 +1,14 @@
 //! Declared emergencies: for as long as one lasts, no fewer processes than its scenario asks for.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+mod requirement;
+
+use std::collections::BTreeMap;
 
 use hysio_model::QueueName;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
+
+pub use requirement::Requirement;
 
 use crate::{
     Evidence, PolicyKind, PolicyName, Proposal, Snapshot, Wants,
@@ -29,16 +32,6 @@ pub struct Scenario {
     pub within_minutes: Option<i32>,
     /// What must be done or verified besides.
     pub requires: Vec<Requirement>,
-}
-
-/// What a scenario needs that a count can't give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Requirement {
-    RegionalFailover,
-    Isolation,
-    SecurityValidation,
-    DataVerification,
 }
 
 #[derive(Clone, Debug)]
@@ -384,42 +377,6 @@ fn queues(file: File<'_>, given: Option<&[Spanned<String>]>) -> Result<Vec<Queue
                 })
         })
         .collect()
-}
-
-impl Requirement {
-    pub const ALL: [Self; 4] = [
-        Self::RegionalFailover,
-        Self::Isolation,
-        Self::SecurityValidation,
-        Self::DataVerification,
-    ];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RegionalFailover => "regional_failover",
-            Self::Isolation => "isolation",
-            Self::SecurityValidation => "security_validation",
-            Self::DataVerification => "data_verification",
-        }
-    }
-}
-
-impl fmt::Display for Requirement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Requirement {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|requirement| requirement.as_str() == text)
-            .ok_or_else(|| format!("use one of {}", Self::ALL.map(Self::as_str).join(", ")))
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Pure decisions about capacity: metrics, policies and a time in, a plan out. No async, no clock, no I/O.
 
+pub mod alerts;
 pub mod capacity;
 pub mod conformance;
 pub mod decide;
@@ -20,6 +21,8 @@ pub mod resource;
 pub mod season;
 pub mod series;
 pub mod snapshot;
+pub mod specialty;
+pub mod target_tracking;
 pub mod trace;
 
 pub use proposal::{Evidence, PolicyKind, PolicyName, Proposal, Wants};

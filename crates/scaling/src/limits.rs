@@ -92,7 +92,12 @@ impl Limits {
             };
             if row.min < 0 || row.min > row.max {
                 let both = format!("{} to {}", row.min, row.max);
-                return refuse(&name, both, "is no range", "make min at least 0 and at most max");
+                return refuse(
+                    &name,
+                    both,
+                    "is no range",
+                    "make min at least 0 and at most max",
+                );
             }
             if !(0..=WINDOW_SECONDS_MAX).contains(&row.scale_in_after_seconds) {
                 let seconds = row.scale_in_after_seconds.to_string();
@@ -105,7 +110,12 @@ impl Limits {
             }
             if !(1..=WINDOW_SECONDS_MAX).contains(&row.ready_within_seconds) {
                 let seconds = row.ready_within_seconds.to_string();
-                return refuse("ready_within_seconds", seconds, "is no time", "use 1 to 86400");
+                return refuse(
+                    "ready_within_seconds",
+                    seconds,
+                    "is no time",
+                    "use 1 to 86400",
+                );
             }
             if !row.monthly_cost.is_finite() || row.monthly_cost < 0.0 {
                 let cost = row.monthly_cost.to_string();
@@ -166,10 +176,26 @@ mod tests {
         .unwrap();
         assert_eq!(limits.resources[&Resource::AppInstances].max, 20);
         for (text, line, word) in [
-            ("resources:\n  app_instances: {min: 5, max: 2}\n", 2, "range"),
-            ("resources:\n  fax_machines: {min: 1, max: 2}\n", 2, "fax_machines"),
-            ("resources:\n  app_instances: {min: 1, max: 2, mox: 3}\n", 2, "mox"),
-            ("resources:\n  app_instances: {min: 1, max: 2, scale_in_after_seconds: -1}\n", 2, "window"),
+            (
+                "resources:\n  app_instances: {min: 5, max: 2}\n",
+                2,
+                "range",
+            ),
+            (
+                "resources:\n  fax_machines: {min: 1, max: 2}\n",
+                2,
+                "fax_machines",
+            ),
+            (
+                "resources:\n  app_instances: {min: 1, max: 2, mox: 3}\n",
+                2,
+                "mox",
+            ),
+            (
+                "resources:\n  app_instances: {min: 1, max: 2, scale_in_after_seconds: -1}\n",
+                2,
+                "window",
+            ),
             ("resources: {}\nmonthly_budget: -1\n", 2, "budget"),
         ] {
             let error = Limits::parse("limits.yaml", text).unwrap_err();

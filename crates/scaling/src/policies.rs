@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Proposal, Resource, Snapshot,
+    Proposal, Resource, Snapshot, alerts,
     decide::History,
     emergency, forecast, hpa, keda,
     limits::Limits,
     matrix,
     policy_file::{Error, Finding},
-    season,
+    season, specialty, target_tracking,
 };
 
 /// Everything that decides.
@@ -22,6 +22,9 @@ pub struct Policies {
     pub calendar: Option<season::Policy>,
     pub emergency: Option<emergency::Policy>,
     pub forecast: Vec<forecast::policy::Policy>,
+    pub target_tracking: Vec<target_tracking::Policy>,
+    pub specialty: Option<specialty::Policy>,
+    pub alerts: Vec<alerts::Policy>,
     /// What works, but its owner should know.
     pub findings: Vec<Finding>,
 }
@@ -46,7 +49,7 @@ pub enum Refused {
     )]
     NoBounds { policy: String, resource: Resource },
     #[error(
-        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, limits.yaml, a scaling matrix, or forecast policies"
+        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, a target-tracking policy (JSON), Prometheus rules, specialties, forecasts, a scaling matrix, or limits.yaml"
     )]
     UnknownKind(String),
     #[error("no limits.yaml among the policies: it says what may never be exceeded")]
@@ -71,6 +74,9 @@ impl Policies {
             calendar: None,
             emergency: None,
             forecast: Vec::new(),
+            target_tracking: Vec::new(),
+            specialty: None,
+            alerts: Vec::new(),
             findings: Vec::new(),
         };
         for (name, text) in files {
@@ -82,6 +88,16 @@ impl Policies {
                 policies
                     .forecast
                     .extend(forecast::policy::Policy::parse(name, text)?);
+            } else if has_key(text, "groups") {
+                let rules = alerts::Policy::parse(name, text)?;
+                policies.findings.extend(rules.needs_prometheus());
+                policies.alerts.push(rules);
+            } else if has_key(text, "specialties") {
+                policies.specialty = Some(specialty::Policy::parse(name, text)?);
+            } else if text.contains("\"TargetTrackingConfiguration\"") {
+                let policy = target_tracking::Policy::parse(name, text)?;
+                policies.findings.extend(policy.findings().iter().cloned());
+                policies.target_tracking.push(policy);
             } else if has_key(text, "kind") {
                 let before = policies.hpa.len() + policies.keda.len();
                 policies.hpa.extend(hpa::Policy::parse(name, text)?);
@@ -179,14 +195,40 @@ impl Policies {
             }
             after.matrix = memory;
         }
-        for policy in &self.forecast {
-            let name = policy.name();
-            let memory = history.forecast.get(&name).cloned().unwrap_or_default();
-            let (wanted, memory) = policy.propose(&memory, snapshot);
-            proposals.extend(wanted);
-            after.forecast.insert(name, memory);
-        }
+        self.propose_more(history, snapshot, &mut proposals, &mut after);
         (proposals, after)
+    }
+
+    fn propose_more(
+        &self,
+        history: &History,
+        snapshot: &Snapshot,
+        proposals: &mut Vec<Proposal>,
+        after: &mut History,
+    ) {
+        for policy in &self.target_tracking {
+            let memory = history.target_tracking.get(policy.name()).cloned();
+            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            proposals.extend(wanted);
+            after
+                .target_tracking
+                .insert(policy.name().to_owned(), memory);
+        }
+        for policy in &self.alerts {
+            let memory = history.alerts.get(policy.name()).cloned();
+            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            proposals.extend(wanted);
+            after.alerts.insert(policy.name().to_owned(), memory);
+        }
+        for policy in &self.forecast {
+            let memory = history.forecast.get(&policy.name()).cloned();
+            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            proposals.extend(wanted);
+            after.forecast.insert(policy.name(), memory);
+        }
+        if let Some(specialty) = &self.specialty {
+            proposals.extend(specialty.propose(snapshot));
+        }
     }
 }
 

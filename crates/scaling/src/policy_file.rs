@@ -29,17 +29,17 @@ pub enum Error {
     #[error("{place}: {problem}; {way_out}")]
     Unreadable {
         place: Place,
-        problem: String,
-        way_out: String,
+        problem: Box<str>,
+        way_out: Box<str>,
     },
     /// The shape is right, a value is not.
     #[error("{place}: {key}: {input:?} {problem}; {way_out}")]
     Refused {
         place: Place,
-        key: String,
-        input: String,
-        problem: String,
-        way_out: String,
+        key: Box<str>,
+        input: Box<str>,
+        problem: Box<str>,
+        way_out: Box<str>,
     },
 }
 
@@ -77,8 +77,8 @@ impl File<'_> {
             let line = error.location().map_or(0, |location| location.line());
             Error::Unreadable {
                 place: self.at(line),
-                problem: format!("{}{}", problem(&error), quoted(text, line)),
-                way_out: way_out.to_owned(),
+                problem: format!("{}{}", problem(&error), quoted(text, line)).into(),
+                way_out: way_out.into(),
             }
         })
     }
@@ -106,10 +106,10 @@ impl File<'_> {
     ) -> Error {
         Error::Refused {
             place: self.at(location.line()),
-            key: key.to_owned(),
-            input: input.to_string(),
-            problem: problem.to_owned(),
-            way_out: way_out.to_owned(),
+            key: key.into(),
+            input: input.to_string().into(),
+            problem: problem.into(),
+            way_out: way_out.into(),
         }
     }
 

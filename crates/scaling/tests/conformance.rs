@@ -1,5 +1,7 @@
 //! The vectors in `tests/vectors`: what the real controllers decided.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests panic as tests do")]
+
 use hysio_scaling::conformance::{self, Report};
 
 fn run(file: &str) -> Report {

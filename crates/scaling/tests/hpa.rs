@@ -1,5 +1,7 @@
 //! HorizontalPodAutoscaler manifests and the proposals that they make.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests panic as tests do")]
+
 use std::collections::BTreeMap;
 
 use hysio_scaling::{
@@ -65,92 +67,95 @@ fn other_documents_of_a_file_are_left_to_others_and_lines_count_from_its_beginni
     assert_eq!((error.file.as_str(), error.line), ("all.yaml", line as u64));
 }
 
+/// What is replaced in the product's manifest by what, where the error points, and what it says.
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    (
+        "minReplicas: 3",
+        "minReplicas: 30",
+        "minReplicas",
+        "above maxReplicas",
+    ),
+    (
+        "minReplicas: 3",
+        "minReplicas: -1",
+        "minReplicas",
+        "minReplicas is -1",
+    ),
+    (
+        "maxReplicas: 20",
+        "maxReplicas: 20\n  speed: 9",
+        "speed",
+        "speed",
+    ),
+    (
+        "averageUtilization: 70",
+        "averageUtilization: 0",
+        "averageUtilization: 0",
+        "0 %",
+    ),
+    (
+        "averageUtilization: 70",
+        "averageUtilization: 170",
+        "averageUtilization: 170",
+        "170 %",
+    ),
+    (
+        "stabilizationWindowSeconds: 300",
+        "stabilizationWindowSeconds: 3601",
+        "3601",
+        "3601",
+    ),
+    (
+        "periodSeconds: 15",
+        "periodSeconds: 0",
+        "periodSeconds: 0",
+        "periodSeconds is 0",
+    ),
+    ("periodSeconds: 15", "periodSeconds: 1801", "1801", "1801"),
+    ("value: 50\n", "value: 101\n", "value: 101", "101"),
+    (
+        "name: hysio-app\n",
+        "name: hysio-ap\n",
+        "name: hysio-ap\n",
+        "unknown workload",
+    ),
+    (
+        "averageValue: \"50\"",
+        "averageValue: \"fifty\"",
+        "fifty",
+        "fifty",
+    ),
+    (
+        "averageValue: \"50\"",
+        "averageValue: \"0\"",
+        "averageValue: \"0\"",
+        "averageValue is 0",
+    ),
+    ("name: memory", "name: disk", "name: disk", "disk"),
+    (
+        "- type: Pods\n    pods",
+        "- type: Cheese\n    pods",
+        "Cheese",
+        "Cheese",
+    ),
+    (
+        "type: AverageValue",
+        "type: Utilization",
+        "type: Utilization\n        averageValue",
+        "does not suit",
+    ),
+    (
+        "autoscaling/v2",
+        "autoscaling/v1",
+        "autoscaling/v1",
+        "autoscaling/v1",
+    ),
+    ("value: 100\n", "value: lots\n", "lots", "no whole number"),
+];
+
 #[test]
 fn what_makes_no_sense_is_refused_with_its_line_and_the_way_out() {
-    for (from, to, line_of, problem) in [
-        (
-            "minReplicas: 3",
-            "minReplicas: 30",
-            "minReplicas",
-            "above maxReplicas",
-        ),
-        (
-            "minReplicas: 3",
-            "minReplicas: -1",
-            "minReplicas",
-            "minReplicas is -1",
-        ),
-        (
-            "maxReplicas: 20",
-            "maxReplicas: 20\n  speed: 9",
-            "speed",
-            "speed",
-        ),
-        (
-            "averageUtilization: 70",
-            "averageUtilization: 0",
-            "averageUtilization: 0",
-            "0 %",
-        ),
-        (
-            "averageUtilization: 70",
-            "averageUtilization: 170",
-            "averageUtilization: 170",
-            "170 %",
-        ),
-        (
-            "stabilizationWindowSeconds: 300",
-            "stabilizationWindowSeconds: 3601",
-            "3601",
-            "3601",
-        ),
-        (
-            "periodSeconds: 15",
-            "periodSeconds: 0",
-            "periodSeconds: 0",
-            "periodSeconds is 0",
-        ),
-        ("periodSeconds: 15", "periodSeconds: 1801", "1801", "1801"),
-        ("value: 50\n", "value: 101\n", "value: 101", "101"),
-        (
-            "name: hysio-app\n",
-            "name: hysio-ap\n",
-            "name: hysio-ap\n",
-            "unknown workload",
-        ),
-        (
-            "averageValue: \"50\"",
-            "averageValue: \"fifty\"",
-            "fifty",
-            "fifty",
-        ),
-        (
-            "averageValue: \"50\"",
-            "averageValue: \"0\"",
-            "averageValue: \"0\"",
-            "averageValue is 0",
-        ),
-        ("name: memory", "name: disk", "name: disk", "disk"),
-        (
-            "- type: Pods\n    pods",
-            "- type: Cheese\n    pods",
-            "Cheese",
-            "Cheese",
-        ),
-        (
-            "type: AverageValue",
-            "type: Utilization",
-            "type: Utilization\n        averageValue",
-            "does not suit",
-        ),
-        (
-            "autoscaling/v2",
-            "autoscaling/v1",
-            "autoscaling/v1",
-            "autoscaling/v1",
-        ),
-        ("value: 100\n", "value: lots\n", "lots", "no whole number"),
-    ] {
+    for (from, to, line_of, problem) in REFUSED {
         let text = SEED.replacen(from, to, 1);
         assert_ne!(text, SEED, "{from}");
         let error = Policy::parse("hpa.yaml", &text).unwrap_err();
@@ -296,6 +301,38 @@ fn a_zero_of_somebody_else_is_left_alone_and_its_own_ends_with_the_load() {
     assert_eq!(count(&proposal), 0);
     let (proposal, _) = look(&memory, 0, 31.0, 940);
     assert_eq!(count(&proposal), 4);
+}
+
+#[test]
+fn a_value_of_the_whole_is_shared_by_the_ready_also_where_processes_are_not_known_one_by_one() {
+    let text = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: q}\nspec:\n  scaleTargetRef: {kind: Deployment, name: queue-workers}\n  maxReplicas: 9\n  metrics:\n  - type: Object\n    object:\n      describedObject: {kind: Service, name: q}\n      metric: {name: wait}\n      target: {type: Value, value: 500m}\n";
+    let policy = &Policy::parse("q.yaml", text).unwrap()[0];
+    let workload = Workload {
+        desired: 3,
+        running: 3,
+        ready: 2,
+        ..Workload::default()
+    };
+    let reading = Reading::Value {
+        value: 1.25,
+        at: time(600),
+    };
+    let snapshot = snapshot_of(
+        Resource::QueueWorkers,
+        workload,
+        [("wait".to_owned(), reading)],
+        600,
+    );
+    let memory = Memory {
+        recommendations: Some(Vec::new()),
+        ..Memory::default()
+    };
+    let (proposal, _) = policy.propose(&memory, &snapshot);
+    assert_eq!(
+        count(&proposal),
+        5,
+        "2.5 times as much as it should be, on 2"
+    );
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! ScaledObject manifests and the proposals that they make.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests panic as tests do")]
+
 use std::collections::BTreeMap;
 
 use hysio_scaling::{
@@ -35,72 +37,75 @@ fn the_manifest_of_the_product_parses_as_it_stands() {
     assert_eq!(policy.object.cooldown_seconds, 300);
 }
 
+/// What is replaced in the product's manifest by what, where the error points, and what it says.
+const REFUSED: &[(&str, &str, &str, &str)] = &[
+    (
+        "minReplicaCount: 2",
+        "minReplicaCount: 60",
+        "minReplicaCount: 60",
+        "must be less than",
+    ),
+    (
+        "minReplicaCount: 2",
+        "minReplicaCount: -2",
+        "minReplicaCount: -2",
+        "is -2",
+    ),
+    (
+        "maxReplicaCount: 50",
+        "maxReplicaCount: 50\n  idleReplicaCount: 1",
+        "idleReplicaCount",
+        "does not last",
+    ),
+    (
+        "maxReplicaCount: 50",
+        "maxReplicaCount: 50\n  cooldown: 9",
+        "cooldown: 9",
+        "cooldown",
+    ),
+    (
+        "maxReplicaCount: 50",
+        "maxReplicaCount: 50\n  pollingInterval: 0",
+        "pollingInterval",
+        "0 seconds",
+    ),
+    (
+        "maxReplicaCount: 50",
+        "maxReplicaCount: 50\n  fallback: {failureThreshold: -1, replicas: 3}",
+        "fallback",
+        "failureThreshold is -1",
+    ),
+    ("type: redis", "type: kafka", "type: kafka", "kafka"),
+    (
+        "name: queue-workers\n",
+        "name: workers\n",
+        "name: workers",
+        "unknown workload",
+    ),
+    (
+        "listLength: \"10\"",
+        "listLength: \"many\"",
+        "address",
+        "listLength",
+    ),
+    (
+        "listLength: \"10\"",
+        "listLength: \"0\"",
+        "address",
+        "listLength is 0",
+    ),
+    (
+        "listLength: \"10\"",
+        "listLenght: \"10\"",
+        "address",
+        "listLenght",
+    ),
+    ("keda.sh/v1alpha1", "keda.sh/v2", "keda.sh/v2", "keda.sh/v2"),
+];
+
 #[test]
 fn what_makes_no_sense_is_refused_with_its_line_and_the_way_out() {
-    for (from, to, line_of, problem) in [
-        (
-            "minReplicaCount: 2",
-            "minReplicaCount: 60",
-            "minReplicaCount: 60",
-            "must be less than",
-        ),
-        (
-            "minReplicaCount: 2",
-            "minReplicaCount: -2",
-            "minReplicaCount: -2",
-            "is -2",
-        ),
-        (
-            "maxReplicaCount: 50",
-            "maxReplicaCount: 50\n  idleReplicaCount: 1",
-            "idleReplicaCount",
-            "does not last",
-        ),
-        (
-            "maxReplicaCount: 50",
-            "maxReplicaCount: 50\n  cooldown: 9",
-            "cooldown: 9",
-            "cooldown",
-        ),
-        (
-            "maxReplicaCount: 50",
-            "maxReplicaCount: 50\n  pollingInterval: 0",
-            "pollingInterval",
-            "0 seconds",
-        ),
-        (
-            "maxReplicaCount: 50",
-            "maxReplicaCount: 50\n  fallback: {failureThreshold: -1, replicas: 3}",
-            "fallback",
-            "failureThreshold is -1",
-        ),
-        ("type: redis", "type: kafka", "type: kafka", "kafka"),
-        (
-            "name: queue-workers\n",
-            "name: workers\n",
-            "name: workers",
-            "unknown workload",
-        ),
-        (
-            "listLength: \"10\"",
-            "listLength: \"many\"",
-            "address",
-            "listLength",
-        ),
-        (
-            "listLength: \"10\"",
-            "listLength: \"0\"",
-            "address",
-            "listLength is 0",
-        ),
-        (
-            "listLength: \"10\"",
-            "listLenght: \"10\"",
-            "address",
-            "listLenght",
-        ),
-        ("keda.sh/v1alpha1", "keda.sh/v2", "keda.sh/v2", "keda.sh/v2"),
-    ] {
+    for (from, to, line_of, problem) in REFUSED {
         let text = SEED.replacen(from, to, 1);
         assert_ne!(text, SEED, "{from}");
         let error = Policy::parse("keda.yaml", &text).unwrap_err();

@@ -13,6 +13,10 @@ pub fn audit_words(change: &Change, event: &Event) -> Vec<AuditEvent> {
     let words: &[(&str, Outcome)] = match event {
         Event::Initiated { .. } => &[("INITIATED", Outcome::Success)],
         Event::GatesPassed { .. } => &[("GATES_PASSED", Outcome::Success)],
+        Event::GateRefused { .. } if change.took_over.is_some() => &[
+            ("FAILED", Outcome::Refused),
+            ("ROLLBACK_INITIATED", Outcome::Success),
+        ],
         Event::GateRefused { .. } => &[("FAILED", Outcome::Refused)],
         Event::Applied { .. } => &[("APPLIED", Outcome::Success)],
         Event::Ready { .. } => &[("READY", Outcome::Success)],

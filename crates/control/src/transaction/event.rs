@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use hysio_scaling::{
     Resource,
-    gates::{Known, Report, ServiceFacts},
+    gates::{Finding, Gate, Known, Report, ServiceFacts, Verdict},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,17 @@ pub struct Change {
     pub plan: Option<Uuid>,
     /// How long what was asked for may take to be ready.
     pub ready_within_seconds: i64,
+    /// The unfinished change that ended by this one. It may have set the target, so refusing this one restores `old`.
+    #[serde(default)]
+    pub took_over: Option<TransactionId>,
+}
+
+impl Change {
+    /// The fence of going back, one above the change's own: should a slow executor still set the new count, it is refused.
+    #[must_use]
+    pub fn rollback_generation(&self) -> i64 {
+        self.generation + 1
+    }
 }
 
 /// What was measured before, to compare with afterwards.
@@ -67,6 +78,24 @@ pub struct Baseline {
     /// What each instance had counted by then.
     #[serde(default)]
     pub counters: Counters,
+}
+
+impl Baseline {
+    /// What could not be measured. Without it nothing could be compared afterwards, and the change could never complete.
+    pub(crate) fn missing(&self) -> Vec<Finding> {
+        let records = (Gate::PatientData, self.records.as_ref().err());
+        let service = (Gate::WorkflowPerformance, self.service.as_ref().err());
+        [records, service]
+            .into_iter()
+            .filter_map(|(gate, why)| {
+                Some(Finding {
+                    gate,
+                    verdict: Verdict::Error,
+                    facts: why?.clone(),
+                })
+            })
+            .collect()
+    }
 }
 
 /// Cumulative counts by instance.

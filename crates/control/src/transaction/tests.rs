@@ -16,6 +16,7 @@ pub(crate) fn change() -> Change {
         generation: 3,
         plan: None,
         ready_within_seconds: 30,
+        took_over: None,
     }
 }
 
@@ -110,6 +111,27 @@ fn the_table_of_what_may_follow_what() {
     let mut expected = legal.to_vec();
     expected.sort_unstable();
     assert_eq!(found, expected);
+}
+
+/// The change that it took over from may have set the target.
+#[test]
+fn a_refused_change_that_took_over_restores_what_was_there_before_both() {
+    let events = one_of_each();
+    let begun = State::begin(&events[0]).unwrap();
+    let mut change = change();
+    change.took_over = Some(TransactionId::new());
+    let state = State {
+        change: change.clone(),
+        ..begun
+    };
+    let refused = state.apply(&events[2]).unwrap();
+    assert_eq!(refused.phase, Phase::RollingBack);
+    assert_eq!(refused.rolling_back_since, Some(at(1)));
+    let said: Vec<_> = audit_words(&change, &events[2])
+        .into_iter()
+        .map(|entry| entry.action)
+        .collect();
+    assert_eq!(said, ["scaling.FAILED", "scaling.ROLLBACK_INITIATED"]);
 }
 
 #[test]

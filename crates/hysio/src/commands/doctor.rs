@@ -83,7 +83,11 @@ impl Command {
             .filter(|(_, report)| !report.passed())
             .map(|(when, report)| format!("{when}: {}", report.why_not()))
             .collect();
-        anyhow::ensure!(failing.is_empty(), "not fit to be scaled – {}", failing.join("; "));
+        anyhow::ensure!(
+            failing.is_empty(),
+            "not fit to be scaled – {}",
+            failing.join("; ")
+        );
         Ok(())
     }
 }
@@ -96,7 +100,11 @@ pub fn print_report(when: &str, report: &Report) {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header([when, "verdict", "facts"]);
     for finding in &report.findings {
-        table.add_row([finding.gate.question(), finding.verdict.as_str(), &finding.facts]);
+        table.add_row([
+            finding.gate.question(),
+            finding.verdict.as_str(),
+            &finding.facts,
+        ]);
     }
     println!("{table}\n");
 }

@@ -84,7 +84,11 @@ impl Command {
 }
 
 impl Declare {
-    async fn run(self, config: &Config, db: &hysio_infra::postgres::Database) -> anyhow::Result<()> {
+    async fn run(
+        self,
+        config: &Config,
+        db: &hysio_infra::postgres::Database,
+    ) -> anyhow::Result<()> {
         let policies = Current::load(config.scaling.policies.as_deref())?;
         let policy = policies
             .policies

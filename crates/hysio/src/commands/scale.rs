@@ -64,7 +64,12 @@ impl Command {
             .limits
             .resources
             .get(&self.resource)
-            .with_context(|| format!("{} is not scaled: limits.yaml has no bounds for it", self.resource))?;
+            .with_context(|| {
+                format!(
+                    "{} is not scaled: limits.yaml has no bounds for it",
+                    self.resource
+                )
+            })?;
         let world = std::sync::Arc::new(scaler::world(config, &db)?);
         let prober = std::sync::Arc::new(scaler::prober(config, &db, world, &policies)?);
         if self.dry_run {
@@ -95,7 +100,10 @@ impl Command {
                 self.resource
             ),
             Begun::Yes(change) => {
-                println!("{}: {} → {} ({})", change.resource, change.old, change.new, change.id);
+                println!(
+                    "{}: {} → {} ({})",
+                    change.resource, change.old, change.new, change.id
+                );
                 let led = db.lease_holder(LEASE).await?.is_some();
                 if !led {
                     // Nobody else would carry it through.
@@ -116,7 +124,9 @@ impl Command {
         let target = targets
             .iter()
             .find(|target| target.resource == self.resource)
-            .with_context(|| format!("{} is not scaled here: `hysio up` founds it", self.resource))?;
+            .with_context(|| {
+                format!("{} is not scaled here: `hysio up` founds it", self.resource)
+            })?;
         Ok(Change {
             id: TransactionId::new(),
             resource: self.resource,
@@ -160,14 +170,18 @@ async fn follow(db: &Database, id: TransactionId) -> anyhow::Result<()> {
 
 fn told(event: &Event) -> String {
     match event {
-        Event::Initiated { change, .. } => format!("initiated by {} ({})", change.user, change.justification),
+        Event::Initiated { change, .. } => {
+            format!("initiated by {} ({})", change.user, change.justification)
+        }
         Event::GatesPassed { report, .. } => format!("{} gates passed", report.findings.len()),
         Event::GateRefused { report, .. } => format!("refused: {}", report.why_not()),
         Event::Applied { .. } => "applied".to_owned(),
         Event::NotApplied { why, .. } => format!("could not be applied: {why}"),
         Event::Ready { ready, .. } => format!("{ready} ready"),
         Event::NotReady { why, .. } => format!("not ready: {why}"),
-        Event::Verified { report, .. } => format!("verified: {} gates passed", report.findings.len()),
+        Event::Verified { report, .. } => {
+            format!("verified: {} gates passed", report.findings.len())
+        }
         Event::ComplianceFailed { report, .. } => format!("not compliant: {}", report.why_not()),
         Event::RolledBack { count, .. } => format!("rolled back to {count}"),
         Event::Stuck { why, .. } => format!("stuck, and still trying: {why}"),

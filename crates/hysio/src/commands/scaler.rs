@@ -87,10 +87,9 @@ async fn made_again(
     db: &Database,
     id: uuid::Uuid,
 ) -> anyhow::Result<hysio_scaling::decide::Decision> {
-    let stored = db
-        .decision(id)
-        .await?
-        .with_context(|| format!("no decision has the id {id}: hysio audit show --scaling names them as `plan`"))?;
+    let stored = db.decision(id).await?.with_context(|| {
+        format!("no decision has the id {id}: hysio audit show --scaling names them as `plan`")
+    })?;
     let files: Files = db
         .kept_policies(&stored.policies_digest)
         .await?
@@ -149,10 +148,18 @@ fn presence(db: &Database, metrics: &Metrics, draining: &CancellationToken) -> P
 
 /// The connections are scaled from what one process was configured with, for each process that there is at first.
 async fn found_targets(db: &Database, config: &Config, policies: &Current) -> anyhow::Result<()> {
-    if let Some(limit) = policies.policies.limits.resources.get(&Resource::DbConnections) {
+    if let Some(limit) = policies
+        .policies
+        .limits
+        .resources
+        .get(&Resource::DbConnections)
+    {
         let at_first = i32::try_from(config.database.pool_size * 4).unwrap_or(limit.max);
-        db.found_target(Resource::DbConnections, at_first.clamp(limit.min, limit.max))
-            .await?;
+        db.found_target(
+            Resource::DbConnections,
+            at_first.clamp(limit.min, limit.max),
+        )
+        .await?;
     }
     Ok(())
 }

@@ -48,7 +48,10 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     let mut postgres = start_database(&mut config).await?;
     let welcome = first::found(&config).await?;
     let db = start::connect(&config).await?;
-    let calls = notify::listen(start::database_config(&config)?, role.lifecycle.soft.clone());
+    let calls = notify::listen(
+        start::database_config(&config)?,
+        role.lifecycle.soft.clone(),
+    );
     let mut pools = pools::Pools::open(&config, file.as_deref(), db, &calls).await?;
     let backups = backups::Backups::start(&config, postgres.is_some());
     let mut services = services::start(&config, file.as_deref())?;

@@ -24,7 +24,10 @@ impl Machine {
             .expect("nobody panics while holding it")
             .replace(now)
             .unwrap_or(Times { busy: 0, all: 0 });
-        percent(now.busy.checked_sub(before.busy)?, now.all.checked_sub(before.all)?)
+        percent(
+            now.busy.checked_sub(before.busy)?,
+            now.all.checked_sub(before.all)?,
+        )
     }
 
     /// Memory that is in use and cannot simply be given back.
@@ -57,7 +60,10 @@ fn times(stat: &str) -> Option<Times> {
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "ticks and kilobytes are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "ticks and kilobytes are far below 2^52"
+)]
 fn percent(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
 }

@@ -194,7 +194,10 @@ fn reading(value: Result<f64, String>) -> Reading {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "jobs and sessions are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "jobs and sessions are far below 2^52"
+)]
 fn whole(n: i64) -> f64 {
     n as f64
 }

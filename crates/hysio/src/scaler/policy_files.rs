@@ -47,7 +47,10 @@ impl Current {
     pub fn load(folder: Option<&Path>) -> anyhow::Result<Self> {
         let files = read(folder)?;
         let policies = Policies::read(&files).map_err(|refused| {
-            let place = folder.map_or_else(|| "the built-in policies".into(), |it| it.display().to_string());
+            let place = folder.map_or_else(
+                || "the built-in policies".into(),
+                |it| it.display().to_string(),
+            );
             anyhow::anyhow!("{place}: {refused}")
         })?;
         Ok(Self {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
+use hysio_control::tick::Observer as _;
 use hysio_control::{
     ports::{Probes, TransactionLog as _},
     transaction::{Baseline, Change, Counters},
@@ -19,7 +20,6 @@ use hysio_scaling::{
     },
     limits::Limits,
 };
-use hysio_control::tick::Observer as _;
 use jiff::Timestamp;
 
 use super::observe::World;
@@ -65,7 +65,11 @@ impl Probes for Prober {
             records: known(records),
             records_until: until,
             // All that was counted so far is what later errors and latencies are held against.
-            service: known(counters.as_ref().map(|counters| since(&Counters::new(), counters))),
+            service: known(
+                counters
+                    .as_ref()
+                    .map(|counters| since(&Counters::new(), counters)),
+            ),
             counters: counters.unwrap_or_default(),
         };
         (facts, baseline)
@@ -113,7 +117,12 @@ impl Prober {
     async fn utilisation(&self) -> Known<String> {
         let snapshot = self.world.observe().await.map_err(|away| away.0)?;
         let mut said = Vec::new();
-        for signal in ["cpu_usage", "memory_usage", "queue_length", "active_sessions"] {
+        for signal in [
+            "cpu_usage",
+            "memory_usage",
+            "queue_length",
+            "active_sessions",
+        ] {
             match snapshot.signals.get(signal) {
                 Some(Reading::Value { value, .. }) => said.push(format!("{signal} {value:.0}")),
                 Some(Reading::Missing { why }) => return Err(format!("{signal} {why}")),

@@ -57,7 +57,10 @@ impl Scaler {
                     leads = held;
                 }
                 Err(error) => {
-                    tracing::warn!(error = crate::telemetry::chain(&error), "the lease could not be renewed; nothing is decided");
+                    tracing::warn!(
+                        error = crate::telemetry::chain(&error),
+                        "the lease could not be renewed; nothing is decided"
+                    );
                     leads = false;
                 }
             }
@@ -82,7 +85,10 @@ impl Scaler {
         carrying.tasks.close();
         drop(carrying);
         if let Err(error) = self.db.give_up_lease(LEASE, &self.holder).await {
-            tracing::debug!(error = crate::telemetry::chain(&error), "the lease was not given up; it expires");
+            tracing::debug!(
+                error = crate::telemetry::chain(&error),
+                "the lease was not given up; it expires"
+            );
         }
     }
 
@@ -90,14 +96,27 @@ impl Scaler {
         match self.policies.look() {
             Reload::Unchanged => {}
             Reload::Taken => {
-                tracing::info!(digest = self.policies.digest(), "changed policies are in force");
+                tracing::info!(
+                    digest = self.policies.digest(),
+                    "changed policies are in force"
+                );
                 let limits = self.policies.policies.limits.clone();
-                *self.prober.limits.write().expect("nobody panics while holding it") = limits;
-                *self.decisions.policies_digest.lock().expect("nobody panics while holding it") =
-                    self.policies.digest();
+                *self
+                    .prober
+                    .limits
+                    .write()
+                    .expect("nobody panics while holding it") = limits;
+                *self
+                    .decisions
+                    .policies_digest
+                    .lock()
+                    .expect("nobody panics while holding it") = self.policies.digest();
             }
             Reload::Refused(why) => {
-                tracing::error!(why, "changed policies are refused; the last good ones go on");
+                tracing::error!(
+                    why,
+                    "changed policies are refused; the last good ones go on"
+                );
             }
         }
     }
@@ -137,7 +156,10 @@ impl Scaler {
             self.db.sweep_decisions().await,
         ] {
             if let Err(error) = swept {
-                tracing::warn!(error = crate::telemetry::chain(&error), "old decisions could not be tidied up");
+                tracing::warn!(
+                    error = crate::telemetry::chain(&error),
+                    "old decisions could not be tidied up"
+                );
             }
         }
     }
@@ -164,7 +186,9 @@ impl Carrying {
                 clock: &SystemClock,
             };
             match carry_on(id, &ports).await {
-                Ok(phase) => tracing::info!(transaction = %id, phase = phase.as_str(), "a change has ended"),
+                Ok(phase) => {
+                    tracing::info!(transaction = %id, phase = phase.as_str(), "a change has ended")
+                }
                 Err(why) => tracing::warn!(transaction = %id, %why, "a change is interrupted here"),
             }
             this.ids().remove(&id);
@@ -180,7 +204,9 @@ impl Carrying {
 async fn worth_a_look(calls: &mut broadcast::Receiver<Call>) {
     loop {
         match calls.recv().await {
-            Ok(Call::Jobs(_) | Call::Scaling) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Call::Jobs(_) | Call::Scaling) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                return;
+            }
             Ok(Call::Progress(_)) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }

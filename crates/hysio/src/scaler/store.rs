@@ -78,7 +78,9 @@ impl DecisionLog for Decisions {
         after: &History,
     ) -> Result<Uuid, Away> {
         if self.sample_is_due(snapshot.at) {
-            self.db.store_samples(snapshot.at, &samples(snapshot)).await?;
+            self.db
+                .store_samples(snapshot.at, &samples(snapshot))
+                .await?;
         }
         let after = json(after)?;
         let Some(id) = self.is_new(decision) else {
@@ -106,7 +108,8 @@ impl DecisionLog for Decisions {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Away> {
-    serde_json::to_value(value).map_err(|error| Away(format!("a decision cannot be written: {error}")))
+    serde_json::to_value(value)
+        .map_err(|error| Away(format!("a decision cannot be written: {error}")))
 }
 
 fn said(decision: &Decision) -> Vec<(Resource, i32, Option<i32>)> {
@@ -131,12 +134,15 @@ fn samples(snapshot: &Snapshot) -> Vec<(String, f64)> {
             (format!("{resource}.ready"), f64::from(workload.ready)),
         ]
     });
-    let signals = snapshot.signals.iter().filter_map(|(signal, reading)| match reading {
-        // The same reading under its metric's name is not kept twice.
-        hysio_scaling::Reading::Value { value, .. } if !signal.contains('{') => {
-            Some((signal.clone(), *value))
-        }
-        hysio_scaling::Reading::Value { .. } | hysio_scaling::Reading::Missing { .. } => None,
-    });
+    let signals = snapshot
+        .signals
+        .iter()
+        .filter_map(|(signal, reading)| match reading {
+            // The same reading under its metric's name is not kept twice.
+            hysio_scaling::Reading::Value { value, .. } if !signal.contains('{') => {
+                Some((signal.clone(), *value))
+            }
+            hysio_scaling::Reading::Value { .. } | hysio_scaling::Reading::Missing { .. } => None,
+        });
     counts.chain(signals).collect()
 }

@@ -17,6 +17,8 @@ pub(super) struct Base {
     pub cluster: Cluster,
     /// Relative to the directory that was filled.
     pub files: Vec<FileEntry>,
+    /// The same.
+    pub directories: Vec<String>,
 }
 
 /// Fills `dir` with a base backup. `enough_space` hears how many bytes are coming, and may refuse.
@@ -33,7 +35,7 @@ pub(super) fn receive(
     let beginning = connection.begin(wanted)?;
     enough_space(beginning.bytes)?;
     files::create_private(dir)?;
-    let mut received = unpack(&mut connection, dir, beginning.bytes, watcher)?;
+    let (mut received, directories) = unpack(&mut connection, dir, beginning.bytes, watcher)?;
     let manifest = connection.manifest()?;
     let end = connection.finish()?;
     let server = ServerManifest::parse(&manifest)?;
@@ -55,6 +57,7 @@ pub(super) fn receive(
     Ok(Base {
         cluster,
         files: received,
+        directories,
     })
 }
 
@@ -63,9 +66,9 @@ fn unpack(
     dir: &Path,
     total: u64,
     watcher: &dyn Watcher,
-) -> Result<Vec<FileEntry>> {
+) -> Result<(Vec<FileEntry>, Vec<String>)> {
     let mut archive = tar::Archive::new(connection.tar());
-    let mut received = Vec::new();
+    let (mut received, mut directories) = (Vec::new(), Vec::new());
     let mut done = 0;
     let stream = |error: std::io::Error| server_error(error);
     for entry in archive.entries().map_err(stream)? {
@@ -73,7 +76,10 @@ fn unpack(
         let path = entry.path().map_err(stream)?.into_owned();
         let target = inside(dir, &path)?;
         match entry.header().entry_type() {
-            tar::EntryType::Directory => files::create_private(&target)?,
+            tar::EntryType::Directory => {
+                files::create_private(&target)?;
+                directories.push(path.to_string_lossy().into_owned());
+            }
             tar::EntryType::Regular => {
                 let (bytes, sha256) = files::copy(entry, &target, watcher, &mut |piece| {
                     done += piece;
@@ -98,7 +104,7 @@ fn unpack(
         .into_inner()
         .read_to_end(&mut rest)
         .map_err(stream)?;
-    Ok(received)
+    Ok((received, directories))
 }
 
 /// The reason that the reader was given, not that of the one who unpacks.

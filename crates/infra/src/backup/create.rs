@@ -161,6 +161,7 @@ fn fill(
         cluster: base.cluster,
         master_key_id: Some(master.current_id().to_owned()),
         with_keys: source.keys.in_the_clear,
+        directories: base.directories,
         files: entries,
         recordings,
     };

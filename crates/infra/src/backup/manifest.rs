@@ -28,6 +28,8 @@ pub struct Manifest {
     pub master_key_id: Option<String>,
     /// Whether the keys lie in the backup in the clear (`--with-keys`).
     pub with_keys: bool,
+    /// Every directory of the cluster, as some are empty and must be there.
+    pub directories: Vec<String>,
     /// Paths are relative to the backup's own directory.
     pub files: Vec<FileEntry>,
     /// Paths are relative to the store's `recordings/`.

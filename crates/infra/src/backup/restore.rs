@@ -222,8 +222,8 @@ fn fill(
     let cluster = cluster_dir(&postgres);
     files::create_private(&cluster)?;
     copy_database(store, &request.backup, &cluster, watcher)?;
-    for empty in EMPTY_DIRECTORIES {
-        files::create_private(&cluster.join(empty))?;
+    for directory in &request.backup.directories {
+        files::create_private(&cluster.join(directory))?;
     }
     let replay = postgres.join("replay");
     files::create_private(&replay)?;
@@ -242,28 +242,6 @@ fn fill(
         None => Ok(()),
     }
 }
-
-/// Directories that PostgreSQL expects, whose content is not backed up (PostgreSQL 18, "Making a Base Backup Using the
-/// Low Level API").
-const EMPTY_DIRECTORIES: [&str; 17] = [
-    "base",
-    "global",
-    "pg_commit_ts",
-    "pg_dynshmem",
-    "pg_logical/mappings",
-    "pg_logical/snapshots",
-    "pg_multixact/members",
-    "pg_multixact/offsets",
-    "pg_notify",
-    "pg_replslot",
-    "pg_serial",
-    "pg_snapshots",
-    "pg_stat",
-    "pg_stat_tmp",
-    "pg_tblspc",
-    "pg_twophase",
-    "pg_wal/archive_status",
-];
 
 fn copy_database(
     store: &Store,

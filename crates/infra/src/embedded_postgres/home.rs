@@ -12,6 +12,8 @@ use super::error::Error;
 /// `sun_path` of Linux holds 108 bytes, the last of which is a zero.
 const SOCKET_PATH_LIMIT: usize = 107;
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
+/// What the server says to those who come before it is ready, which is no reason to end.
+const TURNED_AWAY: &str = "FATAL:  the database system is ";
 /// How much of the log's end is read to say why the server ended.
 const LOG_TAIL: u64 = 16 * 1024;
 
@@ -90,6 +92,7 @@ impl Home {
         let last = tail
             .lines()
             .rev()
+            .filter(|line| !line.contains(TURNED_AWAY))
             .find(|line| line.contains("FATAL") || line.contains("PANIC"));
         let detail = last
             .or(tail.lines().last())

@@ -54,7 +54,8 @@ async fn listen_once(config: &Config, calls: &broadcast::Sender<Call>) -> Result
         .await
         .map_err(|error| Error::Unavailable(Box::new(error)))?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
-    let listening = client.batch_execute("LISTEN hysio_jobs; LISTEN hysio_progress; LISTEN hysio_scaling");
+    let listening =
+        client.batch_execute("LISTEN hysio_jobs; LISTEN hysio_progress; LISTEN hysio_scaling");
     let receiving = async {
         while let Some(message) = messages.next().await {
             if let Ok(AsyncMessage::Notification(note)) = &message {

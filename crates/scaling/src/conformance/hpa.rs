@@ -41,7 +41,9 @@ pub fn call(
         }
         "group_pods" => inputs(arguments).map(|one: Calculation| group_pods(&one, &settings)),
         "pod_requests" => inputs(arguments).map(|one: Calculation| pod_requests(&one)),
-        "reconcile" => inputs(arguments).map(|one| reconcile::reconcile(one, settings)),
+        "reconcile" => {
+            inputs(arguments).map(|one: reconcile::Case| reconcile::reconcile(&one, &settings))
+        }
         _ => return behavior::call(function, arguments),
     })
 }

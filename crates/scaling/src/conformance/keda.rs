@@ -131,7 +131,7 @@ fn scale_loop(input: &ScaleLoop) -> Given {
     let step = activation::step(&activation::Input {
         counts: input.counts.counts(),
         annotations: Annotations {
-            paused: has("paused"),
+            paused: has("paused") || has("paused-replicas"),
             paused_replicas: None,
             paused_scale_in: has("paused-scale-in"),
             paused_scale_out: has("paused-scale-out"),

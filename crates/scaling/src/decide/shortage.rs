@@ -31,7 +31,14 @@ pub(super) fn give_way(
     for resource in &last_first {
         let over = cost(wishes, limits) - budget;
         let floor = limits.resources[resource].min;
-        trim(wishes, limits, *resource, over, floor, "given to what is more urgent in the emergency");
+        trim(
+            wishes,
+            limits,
+            *resource,
+            over,
+            floor,
+            "given to what is more urgent in the emergency",
+        );
     }
 }
 
@@ -65,6 +72,7 @@ fn trim(
     )]
     let too_many = (over / each).ceil().min(f64::from(wish.to - floor)) as i32;
     let to = wish.to - too_many;
-    wish.limits.push(format!("{why}: {} was wanted, {to} is left", wish.to));
+    wish.limits
+        .push(format!("{why}: {} was wanted, {to} is left", wish.to));
     wish.to = to;
 }

@@ -35,8 +35,14 @@ spec:
 fn files(limits: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         ("limits.yaml".into(), limits.into()),
-        ("a.yaml".into(), scaled_object("a", "transcription-workers", "transcription_queue")),
-        ("b.yaml".into(), scaled_object("b", "queue-workers", "email_queue")),
+        (
+            "a.yaml".into(),
+            scaled_object("a", "transcription-workers", "transcription_queue"),
+        ),
+        (
+            "b.yaml".into(),
+            scaled_object("b", "queue-workers", "email_queue"),
+        ),
     ])
 }
 
@@ -100,7 +106,14 @@ fn a_plan_says_which_signal_which_policy_and_which_limit_made_it_so() {
     assert_eq!(to, 10);
     assert!(because.contains("transcription_queue"), "{because}");
     assert_eq!(outcome.chosen.as_deref(), Some("keda/a"));
-    assert!(outcome.limits.iter().any(|limit| limit.starts_with("max 10")), "{:?}", outcome.limits);
+    assert!(
+        outcome
+            .limits
+            .iter()
+            .any(|limit| limit.starts_with("max 10")),
+        "{:?}",
+        outcome.limits
+    );
     assert!(!outcome.proposals.is_empty());
 }
 
@@ -124,7 +137,8 @@ fn a_missing_metric_never_scales_in_and_says_so() {
     let policies = policies(LIMITS);
     let mut history = History::default();
     for second in 0..120 {
-        let (decision, after) = decide(&policies, &history, &snapshot(second, [None, None], [5, 3]));
+        let (decision, after) =
+            decide(&policies, &history, &snapshot(second, [None, None], [5, 3]));
         history = after;
         assert_eq!(decision.plans().count(), 0, "{decision:?}");
         let outcome = outcome(&decision, Resource::TranscriptionWorkers);
@@ -189,14 +203,26 @@ fn a_budget_stops_the_less_important_first_and_an_emergency_takes_from_it() {
 #[test]
 fn what_makes_no_sense_together_is_refused() {
     let mut two = files(LIMITS);
-    two.insert("c.yaml".into(), scaled_object("c", "queue-workers", "email_queue"));
+    two.insert(
+        "c.yaml".into(),
+        scaled_object("c", "queue-workers", "email_queue"),
+    );
     let error = Policies::read(&two).unwrap_err().to_string();
-    assert!(error.contains("keda/b") && error.contains("keda/c"), "{error}");
+    assert!(
+        error.contains("keda/b") && error.contains("keda/c"),
+        "{error}"
+    );
 
     let mut unbound = files(LIMITS);
-    unbound.insert("c.yaml".into(), scaled_object("c", "hysio-app", "email_queue"));
+    unbound.insert(
+        "c.yaml".into(),
+        scaled_object("c", "hysio-app", "email_queue"),
+    );
     let error = Policies::read(&unbound).unwrap_err().to_string();
-    assert!(error.contains("app_instances") && error.contains("limits.yaml"), "{error}");
+    assert!(
+        error.contains("app_instances") && error.contains("limits.yaml"),
+        "{error}"
+    );
 
     let mut strange = files(LIMITS);
     strange.insert("strange.yaml".into(), "hello: world\n".into());

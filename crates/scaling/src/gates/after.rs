@@ -23,6 +23,24 @@ pub struct AfterFacts {
     pub service_now: Known<ServiceFacts>,
 }
 
+impl AfterFacts {
+    /// Nothing could be collected, for one reason.
+    #[must_use]
+    pub fn unknown(wanted: i32, why: &str) -> Self {
+        Self {
+            wanted,
+            instances: Err(why.to_owned()),
+            database: Err(why.to_owned()),
+            audit: Err(why.to_owned()),
+            monitoring: Err(why.to_owned()),
+            records_before: Err(why.to_owned()),
+            records_now: Err(why.to_owned()),
+            service_before: Err(why.to_owned()),
+            service_now: Err(why.to_owned()),
+        }
+    }
+}
+
 /// What one instance found when it checked itself, and whether it is ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceFacts {
@@ -186,31 +204,31 @@ mod tests {
     fn each_gate_refuses_what_it_is_there_for() {
         let cases: [(Gate, Verdict, Spoil); 9] = [
             (Gate::Readiness, Verdict::Fail, |f| {
-                f.instances.as_mut().unwrap()[1].ready = false
+                f.instances.as_mut().unwrap()[1].ready = false;
             }),
             (Gate::InstanceEncryption, Verdict::Fail, |f| {
-                f.instances.as_mut().unwrap()[1].encryption = false
+                f.instances.as_mut().unwrap()[1].encryption = false;
             }),
             (Gate::InstanceAudit, Verdict::Fail, |f| {
-                f.instances.as_mut().unwrap()[0].audit = false
+                f.instances.as_mut().unwrap()[0].audit = false;
             }),
             (Gate::AccessControl, Verdict::Fail, |f| {
-                f.instances.as_mut().unwrap()[0].access_control = false
+                f.instances.as_mut().unwrap()[0].access_control = false;
             }),
             (Gate::DatabaseIntegrity, Verdict::Error, |f| {
-                f.database = Err("away".into())
+                f.database = Err("away".into());
             }),
             (Gate::PatientData, Verdict::Fail, |f| {
-                f.records_now = Ok("cd34".into())
+                f.records_now = Ok("cd34".into());
             }),
             (Gate::PatientData, Verdict::Error, |f| {
-                f.records_before = Err("not taken".into())
+                f.records_before = Err("not taken".into());
             }),
             (Gate::WorkflowPerformance, Verdict::Fail, |f| {
-                f.service_now.as_mut().unwrap().errors = 12
+                f.service_now.as_mut().unwrap().errors = 12;
             }),
             (Gate::WorkflowPerformance, Verdict::Fail, |f| {
-                f.service_now.as_mut().unwrap().p95_ms = 201.0
+                f.service_now.as_mut().unwrap().p95_ms = 201.0;
             }),
         ];
         for (gate, expected, spoil) in cases {

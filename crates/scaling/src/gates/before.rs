@@ -20,6 +20,23 @@ pub struct BeforeFacts {
     pub other_change: Known<Option<String>>,
 }
 
+impl BeforeFacts {
+    /// Nothing could be collected, for one reason.
+    #[must_use]
+    pub fn unknown(why: &str) -> Self {
+        Self {
+            utilisation: Err(why.to_owned()),
+            database: Err(why.to_owned()),
+            keys: Err(why.to_owned()),
+            audit: Err(why.to_owned()),
+            backup: Err(why.to_owned()),
+            monitoring: Err(why.to_owned()),
+            capacity: Err(why.to_owned()),
+            other_change: Err(why.to_owned()),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatabaseFacts {
     /// A replica takes no writes.
@@ -252,49 +269,49 @@ pub(crate) mod tests {
     fn each_gate_refuses_what_it_is_there_for() {
         let cases: [(Gate, Verdict, Spoil); 14] = [
             (Gate::Utilisation, Verdict::Error, |f| {
-                f.utilisation = Err("no reading".into())
+                f.utilisation = Err("no reading".into());
             }),
             (Gate::DatabaseIntegrity, Verdict::Fail, |f| {
-                f.database.as_mut().unwrap().in_recovery = true
+                f.database.as_mut().unwrap().in_recovery = true;
             }),
             (Gate::DatabaseIntegrity, Verdict::Fail, |f| {
-                f.database.as_mut().unwrap().schema = 3
+                f.database.as_mut().unwrap().schema = 3;
             }),
             (Gate::DatabaseIntegrity, Verdict::Fail, |f| {
-                f.database.as_mut().unwrap().checksum_failures = 1
+                f.database.as_mut().unwrap().checksum_failures = 1;
             }),
             (Gate::EncryptionKeys, Verdict::Fail, |f| {
-                f.keys.as_mut().unwrap().decrypted = 2
+                f.keys.as_mut().unwrap().decrypted = 2;
             }),
             (Gate::EncryptionKeys, Verdict::Inconclusive, |f| {
                 f.keys = Ok(KeyFacts {
                     tried: 0,
                     decrypted: 0,
-                })
+                });
             }),
             (Gate::AuditTrail, Verdict::Fail, |f| {
-                f.audit.as_mut().unwrap().broken = Some("entry 4 was changed".into())
+                f.audit.as_mut().unwrap().broken = Some("entry 4 was changed".into());
             }),
             (Gate::AuditTrail, Verdict::Fail, |f| {
-                f.audit.as_mut().unwrap().writable = false
+                f.audit.as_mut().unwrap().writable = false;
             }),
             (Gate::Backup, Verdict::Fail, |f| {
-                f.backup.as_mut().unwrap().age_hours = None
+                f.backup.as_mut().unwrap().age_hours = None;
             }),
             (Gate::Backup, Verdict::Fail, |f| {
-                f.backup.as_mut().unwrap().age_hours = Some(25)
+                f.backup.as_mut().unwrap().age_hours = Some(25);
             }),
             (Gate::Monitoring, Verdict::Fail, |f| {
-                f.monitoring.as_mut().unwrap().silent = vec!["app".into()]
+                f.monitoring.as_mut().unwrap().silent = vec!["app".into()];
             }),
             (Gate::CapacityPlan, Verdict::Fail, |f| {
-                f.capacity.as_mut().unwrap().quota = Some(4)
+                f.capacity.as_mut().unwrap().quota = Some(4);
             }),
             (Gate::CapacityPlan, Verdict::Fail, |f| {
-                f.capacity.as_mut().unwrap().monthly_budget = Some(99.0)
+                f.capacity.as_mut().unwrap().monthly_budget = Some(99.0);
             }),
             (Gate::NoOtherChange, Verdict::Fail, |f| {
-                f.other_change = Ok(Some("a change to 7".into()))
+                f.other_change = Ok(Some("a change to 7".into()));
             }),
         ];
         for (gate, expected, spoil) in cases {

@@ -14,6 +14,18 @@ pub struct DuringFacts {
     pub monitoring: Known<MonitoringFacts>,
 }
 
+impl DuringFacts {
+    /// Nothing could be collected, for one reason.
+    #[must_use]
+    pub fn unknown(why: &str) -> Self {
+        Self {
+            keys: Err(why.to_owned()),
+            audit: Err(why.to_owned()),
+            monitoring: Err(why.to_owned()),
+        }
+    }
+}
+
 #[must_use]
 pub fn during(facts: &DuringFacts) -> Report {
     Report {

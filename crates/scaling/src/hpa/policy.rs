@@ -8,7 +8,7 @@ use super::{
     Memory, Metric, Millis, Settings, Source, Spec,
     manifest::{self, Manifest},
     memory::Last,
-    pods::{PodState, Ready, Sample, Samples},
+    pods::{Phase, PodState, Ready, Sample, Samples},
     reconcile::{Basis, Input, Outcome, Reading, reconcile},
 };
 use crate::{
@@ -96,7 +96,7 @@ pub(crate) fn decide(
 ) -> (Outcome, Memory) {
     let mut next = memory.clone();
     next.see(spec, workload.desired);
-    let pods: Vec<_> = workload.pods.iter().map(pod_state).collect();
+    let pods = pod_states(workload);
     let now = at.as_millisecond();
     let outcome = reconcile(
         &Input {
@@ -133,13 +133,27 @@ fn wants(outcome: &Outcome) -> Wants {
     }
 }
 
+/// Where processes aren't known one by one, so many of them are ready.
+fn pod_states(workload: &Workload) -> Vec<PodState> {
+    if !workload.pods.is_empty() {
+        return workload.pods.iter().map(pod_state).collect();
+    }
+    let ready = PodState {
+        phase: Phase::Running,
+        deleted: false,
+        started_at: None,
+        ready: Some((Ready::True, 0)),
+    };
+    vec![ready; usize::try_from(workload.ready).unwrap_or(0)]
+}
+
 /// A process without a time of readiness has its readiness since its start; if it isn't ready, it never was.
 fn pod_state(pod: &Pod) -> PodState {
     let started_at = pod.started_at.map(Timestamp::as_millisecond);
     let changed_at = pod.ready_since.map(Timestamp::as_millisecond);
     let ready = if pod.ready { Ready::True } else { Ready::False };
     PodState {
-        phase: super::pods::Phase::Running,
+        phase: Phase::Running,
         deleted: false,
         started_at,
         ready: Some((ready, changed_at.or(started_at).unwrap_or(0))),
@@ -178,7 +192,8 @@ pub(crate) fn milli(value: f64) -> i64 {
     (value * 1000.0).round() as i64
 }
 
-/// Use of `key` by each process. A stale measurement is none.
+/// Use of `key` by each process: a resource (`cpu`), a container's (`engine/cpu`) or a metric's name. A stale measurement is
+/// none.
 fn of_pods(
     workload: &Workload,
     key: &str,

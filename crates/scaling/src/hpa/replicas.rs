@@ -180,7 +180,7 @@ pub fn by_utilization(
             if ratio < 1.0 {
                 used = used.wrapping_add(requests[index].wrapping_mul(full) / 100);
             }
-            if ratio < 1.0 || ratio > 1.0 {
+            if ratio != 1.0 {
                 requested = requested.wrapping_add(requests[index]);
             }
         }
@@ -222,7 +222,7 @@ pub fn by_average(
     let ratio = average as f64 / target as f64;
     let replicas = census.settle(current, tolerances, ratio, |with_unready| {
         let (mut total, mut entries) = (total, entries);
-        if ratio < 1.0 || ratio > 1.0 {
+        if ratio != 1.0 {
             entries += census.missing as i64;
         }
         if ratio < 1.0 {

@@ -134,8 +134,8 @@ pub(crate) fn tiers(file: File<'_>, raw: &Ordered<RawTier>) -> Result<Vec<Tier>,
     if tiers.is_empty() {
         return Err(Error::Unreadable {
             place: file.at(0),
-            problem: "scaling_thresholds has no tier".to_owned(),
-            way_out: "config/scaling-matrix.yaml shows four".to_owned(),
+            problem: "scaling_thresholds has no tier".into(),
+            way_out: "config/scaling-matrix.yaml shows four".into(),
         });
     }
     Ok(tiers)

@@ -164,7 +164,7 @@ pub(super) fn countries(file: File<'_>, raw: &RawCalendar) -> Result<Vec<Country
         "calendar.public_holidays",
         "is not known here",
         names,
-        |name| name.parse(),
+        str::parse,
     )
 }
 

@@ -67,9 +67,7 @@ impl Restore {
             install_dir: std::path::absolute(config.paths.install.join("postgresql"))?,
             live: live(config)?,
             also: Some(store(config, None)?),
-            master_key: self
-                .master_key
-                .unwrap_or_else(|| config.paths.master_key()),
+            master_key: self.master_key.unwrap_or_else(|| config.paths.master_key()),
         };
         let bar = Bar::new(!self.json);
         let restored = backup::restore(&from, &request, &bar).await;
@@ -122,7 +120,9 @@ fn print(id: uuid::Uuid, into: &Path, restored: &Restored, as_json: bool) -> any
     }
     println!("{} recordings were restored", restored.recordings);
     for recording in &restored.missing_recordings {
-        println!("the audio of recording {recording} is nowhere; its transcript and record are there");
+        println!(
+            "the audio of recording {recording} is nowhere; its transcript and record are there"
+        );
     }
     println!(
         "start it with: HYSIO__PATHS__DATA={} hysio up",

@@ -96,7 +96,12 @@ pub fn verified(
             );
         }
         for problem in found.problems.iter().chain(&found.log_problems) {
-            println!("{}: {} {}", manifest.id, problem.path.display(), problem.what);
+            println!(
+                "{}: {} {}",
+                manifest.id,
+                problem.path.display(),
+                problem.what
+            );
         }
     }
     for damaged in damaged {

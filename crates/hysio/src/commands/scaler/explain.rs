@@ -52,7 +52,12 @@ fn table(outcome: &Outcome) -> Table {
         } else {
             proposal.policy.clone()
         };
-        table.add_row([name, wants(&proposal.wants), saw(proposal), proposal.limits.join("; ")]);
+        table.add_row([
+            name,
+            wants(&proposal.wants),
+            saw(proposal),
+            proposal.limits.join("; "),
+        ]);
     }
     table
 }
@@ -72,7 +77,12 @@ fn saw(proposal: &Proposal) -> String {
     proposal
         .evidence
         .iter()
-        .map(|evidence| format!("{} {} ({})", evidence.signal, evidence.value, evidence.against))
+        .map(|evidence| {
+            format!(
+                "{} {} ({})",
+                evidence.signal, evidence.value, evidence.against
+            )
+        })
         .collect::<Vec<_>>()
         .join("\n")
 }

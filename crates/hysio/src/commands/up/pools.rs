@@ -91,7 +91,10 @@ impl Pools {
     pub async fn keep(&mut self) -> anyhow::Result<()> {
         loop {
             if let Err(error) = self.look().await {
-                tracing::warn!(error = format!("{error:#}"), "the pools could not be looked at");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the pools could not be looked at"
+                );
             }
             tokio::select! {
                 ended = ended(&mut self.pools) => self.after(ended)?,
@@ -216,15 +219,18 @@ async fn ended(pools: &mut [Pool]) -> (usize, usize, String) {
         .iter_mut()
         .enumerate()
         .flat_map(|(pool, it)| {
-            it.workers.iter_mut().enumerate().map(move |(place, worker)| {
-                Box::pin(async move {
-                    let how = match worker.process.ended().await {
-                        Ok(status) => status.to_string(),
-                        Err(error) => error.to_string(),
-                    };
-                    (pool, place, how)
+            it.workers
+                .iter_mut()
+                .enumerate()
+                .map(move |(place, worker)| {
+                    Box::pin(async move {
+                        let how = match worker.process.ended().await {
+                            Ok(status) => status.to_string(),
+                            Err(error) => error.to_string(),
+                        };
+                        (pool, place, how)
+                    })
                 })
-            })
         })
         .collect();
     if waits.is_empty() {

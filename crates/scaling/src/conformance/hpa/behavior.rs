@@ -15,7 +15,7 @@ use crate::hpa::{
 
 pub fn call(function: &str, arguments: &Value) -> Option<Result<Given, CannotRun>> {
     Some(match function {
-        "limit_without_behavior" => inputs(arguments).map(without),
+        "limit_without_behavior" => inputs(arguments).map(|one: Without| without(&one)),
         "limit_with_behavior" => inputs(arguments).map(|one: WithBehavior| limit(&one)),
         "scale_up_limit" => inputs(arguments).map(|one: Rate| {
             let rules = one.rules.rules(&Rules::default_up());
@@ -143,7 +143,7 @@ struct Without {
     scale_up_limit_minimum: f64,
 }
 
-fn without(input: Without) -> Given {
+fn without(input: &Without) -> Given {
     let bounds = Bounds {
         current: input.current_replicas,
         desired: input.desired_replicas,

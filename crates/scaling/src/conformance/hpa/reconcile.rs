@@ -97,11 +97,11 @@ struct World {
     external_metric_values_milli: Vec<i64>,
 }
 
-pub fn reconcile(case: Case, settings: Settings) -> Given {
+pub fn reconcile(case: &Case, settings: &Settings) -> Given {
     let settings = Settings {
         configurable_tolerance: case.features.configurable_tolerance,
         scale_to_zero: case.features.scale_to_zero,
-        ..settings
+        ..settings.clone()
     };
     let spec = case.hpa.spec();
     let pods: Vec<_> = case.input.pods.iter().map(Pod::state).collect();

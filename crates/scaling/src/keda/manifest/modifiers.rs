@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-use super::{Trigger, is_average};
+use super::triggers::{Trigger, is_average};
 use crate::{
     keda::formula::Formula,
     manifest::{ManifestError, Reader, line},
