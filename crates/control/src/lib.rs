@@ -4,6 +4,7 @@ pub mod fleet;
 mod patience;
 pub mod perform;
 pub mod ports;
+pub mod replay;
 pub mod run;
 pub mod simulate;
 pub mod supervise;

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, backup, code, codes, conformance, diagnosecode, doctor, emergency, evaluate,
-    facility, keys, migrate, openapi, scale, scaler, transcribe, transcription, up, user, worker,
+    app, audit, backup, capacity, code, codes, conformance, diagnosecode, doctor, emergency,
+    evaluate, facility, keys, migrate, openapi, scale, scaler, simulate, transcribe, transcription,
+    up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.
@@ -43,7 +44,11 @@ enum Command {
     Code(code::Command),
     /// Build, show and search the catalogue of diagnosis codes.
     Codes(codes::Command),
-    /// Measure the engines against references.
+    /// Plan capacity: patterns, forecasts, replicas for an objective, cost.
+    Capacity(capacity::Command),
+    /// Replay a trace of demand against policies, in a world with trouble.
+    Simulate(simulate::Command),
+    /// Measure the engines and forecasts against references.
     Evaluate(evaluate::Command),
     /// Replay what Kubernetes and KEDA decided, and compare.
     Conformance(conformance::Command),
@@ -87,6 +92,8 @@ impl Cli {
             Command::Transcribe(command) => command.run(),
             Command::Code(command) => command.run(),
             Command::Codes(command) => command.run(),
+            Command::Capacity(command) => command.run(),
+            Command::Simulate(command) => command.run(),
             Command::Evaluate(command) => command.run(),
             Command::Conformance(command) => command.run(),
         };

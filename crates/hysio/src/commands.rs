@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod capacity;
 pub mod code;
 pub mod codes;
 pub mod codes_evaluation;
@@ -18,6 +19,8 @@ pub mod openapi;
 mod output;
 pub mod scale;
 pub mod scaler;
+pub mod simulate;
+pub mod trace;
 pub mod transcribe;
 pub mod transcription;
 pub mod up;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     Proposal, Resource, Snapshot, alerts,
     decide::History,
-    emergency, hpa, keda,
+    emergency, forecast, hpa, keda,
     limits::Limits,
     matrix,
     policy_file::{Error, Finding},
@@ -21,6 +21,7 @@ pub struct Policies {
     pub matrix: Option<matrix::Policy>,
     pub calendar: Option<season::Policy>,
     pub emergency: Option<emergency::Policy>,
+    pub forecast: Vec<forecast::policy::Policy>,
     pub target_tracking: Vec<target_tracking::Policy>,
     pub specialty: Option<specialty::Policy>,
     pub alerts: Vec<alerts::Policy>,
@@ -48,7 +49,7 @@ pub enum Refused {
     )]
     NoBounds { policy: String, resource: Resource },
     #[error(
-        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, a target-tracking policy (JSON), Prometheus rules, specialties, a scaling matrix, or limits.yaml"
+        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, a target-tracking policy (JSON), Prometheus rules, specialties, forecasts, a scaling matrix, or limits.yaml"
     )]
     UnknownKind(String),
     #[error("no limits.yaml among the policies: it says what may never be exceeded")]
@@ -72,6 +73,7 @@ impl Policies {
             matrix: None,
             calendar: None,
             emergency: None,
+            forecast: Vec::new(),
             target_tracking: Vec::new(),
             specialty: None,
             alerts: Vec::new(),
@@ -82,6 +84,10 @@ impl Policies {
                 policies.add_matrix(name, text)?;
             } else if has_key(text, "resources") {
                 limits = Some(Limits::parse(name, text)?);
+            } else if has_key(text, "forecast") {
+                policies
+                    .forecast
+                    .extend(forecast::policy::Policy::parse(name, text)?);
             } else if has_key(text, "groups") {
                 let rules = alerts::Policy::parse(name, text)?;
                 policies.findings.extend(rules.needs_prometheus());
@@ -139,14 +145,22 @@ impl Policies {
                     resource,
                 });
             }
-            if !self.limits.resources.contains_key(&resource) {
-                return Err(Refused::NoBounds {
-                    policy: policy.clone(),
-                    resource,
-                });
-            }
+            self.check_bounds(policy, resource)?;
+        }
+        for policy in &self.forecast {
+            self.check_bounds(&policy.name(), policy.resource())?;
         }
         Ok(())
+    }
+
+    fn check_bounds(&self, policy: &str, resource: Resource) -> Result<(), Refused> {
+        if self.limits.resources.contains_key(&resource) {
+            return Ok(());
+        }
+        Err(Refused::NoBounds {
+            policy: policy.to_owned(),
+            resource,
+        })
     }
 
     /// What every policy wants, and what each carries over.
@@ -205,6 +219,12 @@ impl Policies {
             let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
             proposals.extend(wanted);
             after.alerts.insert(policy.name().to_owned(), memory);
+        }
+        for policy in &self.forecast {
+            let memory = history.forecast.get(&policy.name()).cloned();
+            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            proposals.extend(wanted);
+            after.forecast.insert(policy.name(), memory);
         }
         if let Some(specialty) = &self.specialty {
             proposals.extend(specialty.propose(snapshot));

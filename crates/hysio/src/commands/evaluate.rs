@@ -1,5 +1,6 @@
-//! `hysio evaluate`: the engines against references, so that every change to one can be judged.
+//! `hysio evaluate`: the engines and forecasts against references, so that every change to one can be judged.
 
+mod forecast;
 mod transcription;
 
 use clap::{Args, Subcommand};
@@ -16,6 +17,8 @@ pub struct Command {
 enum What {
     /// Suggested diagnosis codes against those known to be right.
     Codes(Codes),
+    /// Forecasts of demand at rolling origins of a trace.
+    Forecast(forecast::Command),
     /// Word error rate, speed and memory over recordings with reference texts.
     Transcription(transcription::Command),
 }
@@ -24,6 +27,7 @@ impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         match self.what {
             What::Codes(codes) => codes.run(),
+            What::Forecast(command) => command.run(),
             What::Transcription(command) => command.run(),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{PolicyName, Resource, alerts, hpa, keda, matrix, target_tracking};
+use crate::{PolicyName, Resource, alerts, forecast, hpa, keda, matrix, target_tracking};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -14,6 +14,7 @@ pub struct History {
     pub hpa: BTreeMap<PolicyName, hpa::Memory>,
     pub keda: BTreeMap<PolicyName, keda::Memory>,
     pub matrix: matrix::Memory,
+    pub forecast: BTreeMap<PolicyName, forecast::policy::Memory>,
     pub target_tracking: BTreeMap<PolicyName, target_tracking::Memory>,
     pub alerts: BTreeMap<PolicyName, alerts::Memory>,
     /// What was wanted of each resource, within the window in which less is not yet asked for.

@@ -1,0 +1,213 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::Reading;
+
+fn policy(lead_seconds: i64) -> Policy {
+    let settings = Settings {
+        name: "sessions".to_owned(),
+        resource: Resource::AppInstances,
+        signal: "active_sessions".to_owned(),
+        per_instance: 100.0,
+        lead_seconds,
+        step_seconds: 3600,
+        history_steps: 336,
+        most: 20,
+    };
+    Policy::new(settings, TimeZone::UTC).unwrap()
+}
+
+fn snapshot(at: i64, sessions: Option<f64>) -> Snapshot {
+    let at = Timestamp::from_second(at).unwrap();
+    let reading = match sessions {
+        Some(value) => Reading::Value { value, at },
+        None => Reading::Missing {
+            why: "time-out".to_owned(),
+        },
+    };
+    Snapshot {
+        at,
+        workloads: BTreeMap::new(),
+        signals: BTreeMap::from([("active_sessions".to_owned(), reading)]),
+        alerts: BTreeMap::new(),
+        emergency: None,
+    }
+}
+
+/// From 100 sessions at 2 o'clock to 1,100 at 14 o'clock, a tenth more or less.
+fn sessions(at: i64) -> f64 {
+    let hour = (at % 86_400) as f64 / 3600.0;
+    let noise = fastrand::Rng::with_seed(at.unsigned_abs()).f64();
+    (0.9 + 0.2 * noise) * (600.0 - 500.0 * (std::f64::consts::TAU * (hour - 2.0) / 24.0).cos())
+}
+
+/// Lives through so many steps and gives the last proposal.
+fn live(
+    policy: &Policy,
+    memory: &mut Memory,
+    steps: std::ops::Range<i64>,
+    sessions: impl Fn(i64) -> Option<f64>,
+) -> Wants {
+    let mut wants = Wants::Nothing { why: String::new() };
+    for step in steps {
+        let at = step * 3600 + 1;
+        let (proposals, next) = policy.propose(memory, &snapshot(at, sessions(at)));
+        *memory = next;
+        wants = proposals[0].wants.clone();
+    }
+    wants
+}
+
+#[test]
+fn the_floor_rises_before_the_morning_does() {
+    let (policy, mut memory) = (policy(7200), Memory::default());
+    // Until 7 o'clock of the tenth day, with 470 sessions; two hours later there are 730.
+    let wants = live(&policy, &mut memory, 0..9 * 24 + 8, |at| Some(sessions(at)));
+    let Wants::AtLeast { count } = wants else {
+        panic!("{wants:?}")
+    };
+    assert!((8..=10).contains(&count), "{count}");
+    // At 22 o'clock.
+    let wants = live(&policy, &mut memory, 9 * 24 + 8..9 * 24 + 23, |at| {
+        Some(sessions(at))
+    });
+    let Wants::AtLeast { count } = wants else {
+        panic!("{wants:?}")
+    };
+    assert!(count <= 5, "{count}");
+}
+
+#[test]
+fn without_history_it_says_nothing() {
+    let (policy, mut memory) = (policy(3600), Memory::default());
+    let wants = live(&policy, &mut memory, 0..6, |at| Some(sessions(at)));
+    assert!(
+        matches!(wants, Wants::Nothing { ref why } if why.contains("too short")),
+        "{wants:?}"
+    );
+}
+
+#[test]
+fn an_outage_of_the_metric_does_not_lower_the_floor() {
+    let (policy, mut memory) = (policy(3600), Memory::default());
+    live(&policy, &mut memory, 0..9 * 24 + 10, |at| {
+        Some(sessions(at))
+    });
+    let wants = live(&policy, &mut memory, 9 * 24 + 10..9 * 24 + 12, |_| None);
+    let Wants::AtLeast { count } = wants else {
+        panic!("{wants:?}")
+    };
+    assert!(count >= 8, "{count}");
+}
+
+#[test]
+fn it_is_off_while_it_loses_to_the_seasonal_naive() {
+    // A comb that repeats exactly each week, which the naive knows and no few waves can follow.
+    let comb = |at: i64| {
+        Some(if at / 3600 * 7919 % 11 < 2 {
+            3000.0
+        } else {
+            100.0
+        })
+    };
+    let weekly = |at: i64| comb(at % (7 * 86_400));
+    let (policy, mut memory) = (policy(3600), Memory::default());
+    let wants = live(&policy, &mut memory, 0..20 * 24, weekly);
+    assert!(
+        matches!(wants, Wants::Nothing { ref why } if why.contains("switched off")),
+        "{wants:?}"
+    );
+}
+
+#[test]
+fn a_memory_that_was_stored_gives_the_same_bytes() {
+    let policy = policy(7200);
+    let (mut kept, mut stored) = (Memory::default(), Memory::default());
+    for step in 0..250 {
+        let at = step * 3600 + 7;
+        let seen = snapshot(at, Some(sessions(at) + 0.1 * (step % 7) as f64));
+        let (a, next) = policy.propose(&kept, &seen);
+        kept = next;
+        let (b, next) = policy.propose(&stored, &seen);
+        stored = serde_json::from_str(&serde_json::to_string(&next).unwrap()).unwrap();
+        assert_eq!(
+            serde_json::to_string(&a).unwrap(),
+            serde_json::to_string(&b).unwrap()
+        );
+    }
+    assert_eq!(kept, stored);
+}
+
+#[test]
+fn the_memory_stays_small_however_long_it_lives_and_through_a_long_gap() {
+    let mut settings = policy(3600).settings;
+    settings.history_steps = 96;
+    let policy = Policy::new(settings, TimeZone::UTC).unwrap();
+    let mut memory = Memory::default();
+    live(&policy, &mut memory, 0..500, |at| Some(sessions(at)));
+    let size = serde_json::to_string(&memory).unwrap().len();
+    live(&policy, &mut memory, 500..1000, |at| Some(sessions(at)));
+    live(&policy, &mut memory, 10_000_000..10_000_002, |at| {
+        Some(sessions(at))
+    });
+    assert!(serde_json::to_string(&memory).unwrap().len() <= size + 100);
+    assert_eq!(memory.values().len(), 96);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_by_name() {
+    let settings = policy(3600).settings;
+    for (wrong, name) in [
+        (
+            Settings {
+                per_instance: 0.0,
+                ..settings.clone()
+            },
+            "per_instance",
+        ),
+        (
+            Settings {
+                lead_seconds: -1,
+                ..settings.clone()
+            },
+            "lead_seconds",
+        ),
+        (
+            Settings {
+                history_steps: 1,
+                ..settings.clone()
+            },
+            "history_steps",
+        ),
+        (
+            Settings {
+                most: 0,
+                ..settings
+            },
+            "most",
+        ),
+    ] {
+        assert!(wrong.check().unwrap_err().contains(name));
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(40))]
+    #[test]
+    fn it_is_never_a_reason_to_shrink(values in proptest::collection::vec(proptest::option::of(0.0..1e5_f64), 1..150), skip in 1..5_i64) {
+        let (policy, mut memory) = (policy(3600), Memory::default());
+        for (step, value) in values.into_iter().enumerate() {
+            let at = i64::try_from(step).unwrap() * 3600 * skip;
+            let (proposals, next) = policy.propose(&memory, &snapshot(at, value));
+            memory = next;
+            for proposal in proposals {
+                let harmless = match proposal.wants {
+                    Wants::AtLeast { count } => (0..=20).contains(&count),
+                    Wants::Nothing { .. } => true,
+                    Wants::Count { .. } | Wants::Hold { .. } => false,
+                };
+                proptest::prop_assert!(harmless);
+            }
+        }
+    }
+}
