@@ -91,7 +91,7 @@ fn recovery_settings(target: Target, timeline: Option<u32>) -> String {
     let goal = match target {
         Target::Latest => String::new(),
         Target::Consistent => "recovery_target = 'immediate'\n".to_owned(),
-        Target::Time(at) => format!("recovery_target_time = '{at}'\n"),
+        Target::Time(at) => format!("recovery_target_time = '{}'\n", server_time(at)),
     };
     let timeline = timeline.map_or_else(|| "latest".to_owned(), |number| number.to_string());
     format!(
@@ -99,6 +99,12 @@ fn recovery_settings(target: Target, timeline: Option<u32>) -> String {
          recovery_target_timeline = '{timeline}'\nrecovery_target_action = 'promote'\n\
          hot_standby = 'off'\narchive_mode = 'off'\n"
     )
+}
+
+/// A moment as the server reads it before it knows any abbreviation of a time zone, `Z` included. It counts microseconds
+/// and rounds what is finer, which would let in a commit after the moment: so that is cut off.
+fn server_time(at: Timestamp) -> impl std::fmt::Display {
+    at.strftime("%Y-%m-%d %H:%M:%S%.6f+00")
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
@@ -136,11 +142,17 @@ mod tests {
         let at: Timestamp = "2026-03-01T12:00:00.5Z".parse().unwrap();
         assert!(
             recovery_settings(Target::Time(at), None)
-                .contains("recovery_target_time = '2026-03-01T12:00:00.5Z'")
+                .contains("recovery_target_time = '2026-03-01 12:00:00.500000+00'")
         );
         assert!(recovery_settings(Target::Consistent, None).contains("'immediate'"));
         let latest = recovery_settings(Target::Latest, Some(3));
         assert!(!latest.contains("recovery_target_time") && !latest.contains("immediate"));
         assert!(latest.contains("recovery_target_timeline = '3'"));
+    }
+
+    #[test]
+    fn a_moment_is_never_rounded_up() {
+        let at: Timestamp = "2026-03-01T12:00:00.123456999Z".parse().unwrap();
+        assert_eq!(server_time(at).to_string(), "2026-03-01 12:00:00.123456+00");
     }
 }
