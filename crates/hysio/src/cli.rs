@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, backup, code, codes, diagnosecode, evaluate, facility, keys, migrate, openapi,
-    transcribe, transcription, up, user, worker,
+    app, audit, backup, code, codes, conformance, diagnosecode, doctor, emergency, evaluate,
+    facility, keys, migrate, openapi, scale, scaler, transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.
@@ -29,6 +29,14 @@ enum Command {
     Diagnosecode(diagnosecode::Command),
     /// Run a queue worker.
     Worker(worker::Command),
+    /// Run the scaler: observe, decide, change, prove.
+    Scaler(scaler::Command),
+    /// Change one count by hand, as an audited transaction.
+    Scale(scale::Command),
+    /// Declare an emergency, look at it, or stand down.
+    Emergency(emergency::Command),
+    /// Go through the scaling checklist without changing anything.
+    Doctor(doctor::Command),
     /// Transcribe an audio file.
     Transcribe(transcribe::Command),
     /// Suggest diagnosis codes for a text.
@@ -37,6 +45,8 @@ enum Command {
     Codes(codes::Command),
     /// Measure the engines against references.
     Evaluate(evaluate::Command),
+    /// Replay what Kubernetes and KEDA decided, and compare.
+    Conformance(conformance::Command),
     /// Read and prove the audit trail.
     Audit(audit::Command),
     /// Back up this machine, prove backups, and restore them.
@@ -63,6 +73,10 @@ impl Cli {
             Command::Transcription(command) => command.run(),
             Command::Diagnosecode(command) => command.run(),
             Command::Worker(command) => command.run(),
+            Command::Scaler(command) => command.run(),
+            Command::Scale(command) => command.run(),
+            Command::Emergency(command) => command.run(),
+            Command::Doctor(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Migrate(command) => command.run(),
@@ -74,6 +88,7 @@ impl Cli {
             Command::Code(command) => command.run(),
             Command::Codes(command) => command.run(),
             Command::Evaluate(command) => command.run(),
+            Command::Conformance(command) => command.run(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

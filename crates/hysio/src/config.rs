@@ -51,6 +51,7 @@ pub struct Config {
     pub diagnosecode: Diagnosecode,
     pub worker: Worker,
     pub smtp: Smtp,
+    pub scaling: Scaling,
     pub backup: Backup,
 }
 
@@ -321,6 +322,42 @@ pub struct Smtp {
     pub from: Option<String>,
 }
 
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scaling {
+    /// Whether `hysio up` starts a scaler.
+    pub enabled: bool,
+    /// A folder of policy files; those of `config/scaling`, which are built in, if not said.
+    pub policies: Option<PathBuf>,
+    /// Milliseconds between two looks; a call from the queues brings the next one forward.
+    pub tick_milliseconds: u64,
+    /// The oldest backup that a change may be begun with.
+    pub backup_hours_max: i64,
+    pub prometheus: Option<PrometheusServer>,
+}
+
+/// Signals that are read from Prometheus.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrometheusServer {
+    /// Such as `http://prometheus:9090`.
+    pub url: String,
+    /// A query for each signal; it must have one value.
+    pub queries: std::collections::BTreeMap<String, String>,
+}
+
+impl Default for Scaling {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            policies: None,
+            tick_milliseconds: 1_000,
+            backup_hours_max: 26,
+            prometheus: None,
+        }
+    }
+}
+
 /// The seed's names, and the keys they stand for.
 const SEED_NAMES: [(&str, &str); 7] = [
     ("DATABASE_POOL_SIZE", "database.pool_size"),
@@ -415,6 +452,14 @@ impl Config {
         anyhow::ensure!(
             self.http.rate_per_second > 0 && self.http.rate_burst > 0,
             "http.rate_per_second and http.rate_burst must be at least 1"
+        );
+        anyhow::ensure!(
+            (100..=3_600_000).contains(&self.scaling.tick_milliseconds),
+            "scaling.tick_milliseconds must be from 100 to 3600000"
+        );
+        anyhow::ensure!(
+            self.scaling.backup_hours_max > 0,
+            "scaling.backup_hours_max must be at least 1"
         );
         Ok(())
     }

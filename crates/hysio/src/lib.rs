@@ -7,6 +7,8 @@ pub mod http;
 pub mod lifecycle;
 pub mod maintenance;
 pub mod metrics;
+pub mod presence;
+pub mod scaler;
 pub mod start;
 pub mod telemetry;
 pub mod worker;

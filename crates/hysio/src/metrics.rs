@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::presence::Tally;
 use hysio_model::{QueueName, Specialty};
 use hysio_scaling::metrics as names;
 use prometheus_client::{
@@ -81,6 +82,7 @@ pub struct Metrics {
     requests: Family<Request, Histogram>,
     jobs: Family<JobEnd, Counter>,
     job_seconds: Family<JobEnd, Histogram>,
+    tally: Tally,
 }
 
 const PATIENT_QUERY_TYPES: [&str; 6] = [
@@ -115,6 +117,7 @@ impl Metrics {
             job_seconds: Family::new_with_constructor(|| {
                 Histogram::new(names::TRANSCRIPTION_BUCKETS)
             }),
+            tally: Tally::default(),
             registry: Arc::default(),
         };
         metrics.register(&mut registry);
@@ -223,6 +226,12 @@ impl Metrics {
         }));
     }
 
+    /// The same counts as this process tells about itself.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
     /// The exposition format that Prometheus reads.
     #[must_use]
     pub fn render(&self) -> String {
@@ -279,6 +288,7 @@ impl Metrics {
             route: route.to_owned(),
             status,
         };
+        self.tally.ended(status >= 500, took);
         self.requests
             .get_or_create(&labels)
             .observe(took.as_secs_f64());
@@ -289,6 +299,7 @@ impl Metrics {
             queue: queue.as_str(),
             outcome,
         };
+        self.tally.ended(outcome == "dead", took);
         self.jobs.get_or_create(&labels).inc();
         self.job_seconds
             .get_or_create(&labels)

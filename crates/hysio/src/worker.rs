@@ -41,7 +41,7 @@ impl Worker {
         let running = TaskTracker::new();
         let give_up = CancellationToken::new();
         let mut calls = calls.subscribe();
-        let owner = format!("{}/{}", gethostname(), std::process::id());
+        let owner = format!("{}/{}", hostname(), std::process::id());
         while !lifecycle.soft.is_cancelled() {
             let free = hands.available_permits();
             let taken = if free == 0 {
@@ -101,6 +101,7 @@ impl Worker {
 
     async fn work(&self, job: Leased, give_up: &CancellationToken) {
         let begun = Instant::now();
+        let _busy = self.metrics.tally().begin();
         let progress = Progress::default();
         let outcome = tokio::select! {
             done = stages::perform(self, &job, &progress) => self.settle(&job, done).await,
@@ -219,13 +220,13 @@ async fn called(calls: &mut broadcast::Receiver<Call>, queues: &[QueueName]) {
         match calls.recv().await {
             Ok(Call::Jobs(None)) | Err(broadcast::error::RecvError::Lagged(_)) => return,
             Ok(Call::Jobs(Some(queue))) if queues.contains(&queue) => return,
-            Ok(Call::Jobs(Some(_)) | Call::Progress(_)) => {}
+            Ok(Call::Jobs(Some(_)) | Call::Progress(_) | Call::Scaling) => {}
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-fn gethostname() -> String {
+pub fn hostname() -> String {
     nix::unistd::gethostname()
         .ok()
         .and_then(|name| name.into_string().ok())

@@ -11,6 +11,7 @@ pub mod openai;
 pub mod pdf;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod rate_limit;
 mod secret_file;
 pub mod smtp;

@@ -17,6 +17,7 @@ pub mod page;
 pub mod patients;
 mod pool;
 pub mod records;
+pub mod scaling;
 pub mod sessions;
 pub mod stages;
 pub mod statistics;

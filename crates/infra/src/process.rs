@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     io,
     process::{ExitStatus, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -96,5 +96,41 @@ impl Process {
                 self.child.wait().await
             }
         }
+    }
+}
+
+/// What this process has used, from Linux's `/proc`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    at: Instant,
+    cpu: Duration,
+    pub memory_bytes: u64,
+}
+
+impl Usage {
+    /// None where there is no `/proc`.
+    #[must_use]
+    pub fn now() -> Option<Self> {
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        let cpu = Duration::new(
+            u64::try_from(used.tv_sec).ok()?,
+            u32::try_from(used.tv_nsec).ok()?,
+        );
+        let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+        let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+        let page = u64::try_from(rustix::param::page_size()).ok()?;
+        Some(Self {
+            at: Instant::now(),
+            cpu,
+            memory_bytes: pages * page,
+        })
+    }
+
+    /// Thousandths of a core on average since `before`.
+    #[must_use]
+    pub fn cpu_milli_since(&self, before: &Self) -> Option<i64> {
+        let wall = self.at.checked_duration_since(before.at)?.as_micros();
+        let cpu = self.cpu.checked_sub(before.cpu)?.as_micros();
+        i64::try_from((cpu * 1_000).checked_div(wall)?).ok()
     }
 }

@@ -12,6 +12,7 @@ pub enum ServiceName {
     Transcription,
     Diagnosecode,
     Worker,
+    Scaler,
 }
 
 impl ServiceName {
@@ -22,6 +23,7 @@ impl ServiceName {
             Self::Transcription => "transcription",
             Self::Diagnosecode => "diagnosecode",
             Self::Worker => "worker",
+            Self::Scaler => "scaler",
         }
     }
 }

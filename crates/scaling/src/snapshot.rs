@@ -48,7 +48,9 @@ impl Reading {
     pub fn fresh(&self, now: Timestamp, stale_after_seconds: i64) -> Result<f64, String> {
         match self {
             Self::Missing { why } => Err(format!("is missing: {why}")),
-            Self::Value { value, .. } if !value.is_finite() => Err(format!("is {value}, no number")),
+            Self::Value { value, .. } if !value.is_finite() => {
+                Err(format!("is {value}, no number"))
+            }
             Self::Value { value, at } => {
                 let age = now.as_second().saturating_sub(at.as_second());
                 if age > stale_after_seconds {

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use hysio_infra::{blobs::Blobs, postgres::notify};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     http::app::{App, Parts, router},
     maintenance,
+    presence::Presence,
     start::{self, ConfigArgument, Role},
     worker,
 };
@@ -40,6 +42,15 @@ async fn serve(role: Role) -> anyhow::Result<()> {
         Some(blobs.clone()),
         lifecycle.soft.clone(),
     ));
+    let gone = CancellationToken::new();
+    let presence = Presence {
+        service: "app",
+        address: Some(config.http.app.to_string()),
+        db: db.clone(),
+        tally: metrics.tally().clone(),
+        draining: lifecycle.soft.clone(),
+    };
+    let presence = tokio::spawn(presence.keep(gone.clone()));
     let app = App::new(Parts {
         db: db.clone(),
         config: config.clone(),
@@ -53,6 +64,8 @@ async fn serve(role: Role) -> anyhow::Result<()> {
     let served = start::serve(config.http.app, router(app), &lifecycle).await;
     lifecycle.soft.cancel();
     upkeep.await?;
+    gone.cancel();
+    presence.await?;
     // What the last requests wrote gets its place in the trail too.
     while db.sequence_audit(&keys).await.unwrap_or(0) > 0 {}
     db.close();

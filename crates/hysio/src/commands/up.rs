@@ -3,13 +3,17 @@
 
 mod backups;
 mod first;
+mod pools;
 mod services;
 
 use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Args;
-use hysio_infra::embedded_postgres::{EmbeddedPostgres, Login, Settings};
+use hysio_infra::{
+    embedded_postgres::{EmbeddedPostgres, Login, Settings},
+    postgres::notify,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -43,6 +47,12 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     first::prepare(&config)?;
     let mut postgres = start_database(&mut config).await?;
     let welcome = first::found(&config).await?;
+    let db = start::connect(&config).await?;
+    let calls = notify::listen(
+        start::database_config(&config)?,
+        role.lifecycle.soft.clone(),
+    );
+    let mut pools = pools::Pools::open(&config, file.as_deref(), db, &calls).await?;
     let backups = backups::Backups::start(&config, postgres.is_some());
     let mut services = services::start(&config, file.as_deref())?;
     let outcome = async {
@@ -51,10 +61,14 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
             ready = services.wait_until_ready(&config) => ready?,
         }
         welcome.print(&config);
-        watch(&mut postgres, &mut services, &role.lifecycle.soft).await
+        tokio::select! {
+            watched = watch(&mut postgres, &mut services, &role.lifecycle.soft) => watched,
+            given_up = pools.keep() => given_up,
+        }
     }
     .await;
     say("stopping: what was begun is finished first …");
+    pools.stop(&role.lifecycle.hard).await;
     services.stop(&role.lifecycle.hard).await;
     backups.stop().await;
     if let Some(postgres) = postgres {

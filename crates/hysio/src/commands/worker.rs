@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use hysio_infra::postgres::notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     http::health::{self, Health},
     maintenance,
+    presence::Presence,
     start::{self, ConfigArgument, Role},
     worker::{Engines, Worker},
 };
@@ -39,6 +41,15 @@ async fn work(role: Role) -> anyhow::Result<()> {
         None,
         lifecycle.soft.clone(),
     ));
+    let gone = CancellationToken::new();
+    let presence = Presence {
+        service: "worker",
+        address: config.http.worker.map(|address| address.to_string()),
+        db: db.clone(),
+        tally: metrics.tally().clone(),
+        draining: lifecycle.soft.clone(),
+    };
+    let presence = tokio::spawn(presence.keep(gone.clone()));
     let worker = Worker {
         db: db.clone(),
         engines,
@@ -61,6 +72,8 @@ async fn work(role: Role) -> anyhow::Result<()> {
     };
     lifecycle.soft.cancel();
     upkeep.await?;
+    gone.cancel();
+    presence.await?;
     db.close();
     worked
 }

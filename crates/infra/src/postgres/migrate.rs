@@ -47,14 +47,20 @@ pub async fn migrate(client: &mut Client, master: &MasterKeys) -> Result<Vec<Str
         .collect())
 }
 
-/// Refuses a schema that is not the one this binary was built for, older or newer, and says which it is.
-pub async fn check_version(client: &Client) -> Result<()> {
-    let known = migrations::runner()
+/// The version of the schema that this binary was built for.
+#[must_use]
+pub fn version() -> i32 {
+    migrations::runner()
         .get_migrations()
         .iter()
         .map(refinery::Migration::version)
         .max()
-        .unwrap_or(0);
+        .unwrap_or(0)
+}
+
+/// Refuses a schema that is not the one this binary was built for, older or newer, and says which it is.
+pub async fn check_version(client: &Client) -> Result<()> {
+    let known = version();
     let found = client
         .query_one(
             "SELECT coalesce(max(version), 0)::bigint FROM refinery_schema_history",

@@ -20,6 +20,8 @@ pub enum Call {
     Jobs(Option<hysio_model::QueueName>),
     /// An encounter has moved on, or its job has.
     Progress(String),
+    /// A target was set, a transaction went on, or an emergency was declared.
+    Scaling,
 }
 
 /// Listens until `stop`, through reconnections, and passes calls on.
@@ -52,13 +54,15 @@ async fn listen_once(config: &Config, calls: &broadcast::Sender<Call>) -> Result
         .await
         .map_err(|error| Error::Unavailable(Box::new(error)))?;
     let mut messages = stream::poll_fn(move |context| connection.poll_message(context));
-    let listening = client.batch_execute("LISTEN hysio_jobs; LISTEN hysio_progress");
+    let listening =
+        client.batch_execute("LISTEN hysio_jobs; LISTEN hysio_progress; LISTEN hysio_scaling");
     let receiving = async {
         while let Some(message) = messages.next().await {
             if let Ok(AsyncMessage::Notification(note)) = &message {
                 // Nobody listening right now is no error.
                 let _ = calls.send(match note.channel() {
                     "hysio_jobs" => Call::Jobs(note.payload().parse().ok()),
+                    "hysio_scaling" => Call::Scaling,
                     _ => Call::Progress(note.payload().to_owned()),
                 });
             }

@@ -68,6 +68,11 @@ impl Database {
         )
     }
 
+    /// Holds this many connections at most from now on; what is too many is closed when it comes back.
+    pub fn resize(&self, connections: usize) {
+        self.pool.resize(connections);
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
         self.client().await?.simple_query("SELECT 1").await?;

@@ -35,6 +35,17 @@ pub async fn get(tx: &Tx, id: RecordId) -> Result<Option<Stored>> {
         .transpose()
 }
 
+/// Opens the facility's newest record and throws the content away: whether what is stored can still be read.
+pub(super) async fn open_newest(tx: &Tx) -> Result<()> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM patient_records r WHERE r.facility_id = $1 ORDER BY r.updated_at DESC LIMIT 1"
+    );
+    if let Some(row) = tx.query_opt(&sql, &[&tx.facility().0]).await? {
+        from_row(tx, &row)?;
+    }
+    Ok(())
+}
+
 pub async fn of_encounter(tx: &Tx, encounter: EncounterId) -> Result<Option<Stored>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM patient_records r WHERE r.encounter_id = $1 AND r.facility_id = $2"

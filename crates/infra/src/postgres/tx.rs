@@ -121,7 +121,11 @@ impl Tx {
         error.into()
     }
 
-    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
+    pub(in crate::postgres) async fn query(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>> {
         self.noting_failure(self.send_query(sql, params).await)
     }
 
@@ -141,19 +145,27 @@ impl Tx {
         Ok(rows?)
     }
 
-    pub(super) async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>> {
+    pub(in crate::postgres) async fn query_opt(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Option<Row>> {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
     /// Exactly one row, as an `INSERT … RETURNING` or a function call gives.
-    pub(super) async fn query_one(&self, sql: &str, params: Params<'_>) -> Result<Row> {
+    pub(in crate::postgres) async fn query_one(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+    ) -> Result<Row> {
         self.query_opt(sql, params)
             .await?
             .ok_or_else(|| Error::Query("a row was expected and none came".into()))
     }
 
     /// The number of rows that changed.
-    pub(super) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
+    pub(in crate::postgres) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
         self.noting_failure(self.send_execute(sql, params).await)
     }
 

@@ -18,10 +18,10 @@ use crate::{config::Config, start::SUPERVISOR};
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a service may take to finish what it has begun.
-const PATIENCE: Duration = Duration::from_secs(40);
-/// Workers end first, so that what they need is still there; the engines last.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+/// The engines end last, so that what others need is still there.
 const ORDER_OF_ENDING: [ServiceName; 4] = [
-    ServiceName::Worker,
+    ServiceName::Scaler,
     ServiceName::App,
     ServiceName::Diagnosecode,
     ServiceName::Transcription,
@@ -41,12 +41,15 @@ struct Service {
 
 pub fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Services> {
     let mut services = Vec::new();
-    for name in [
+    let mut names = vec![
         ServiceName::Transcription,
         ServiceName::Diagnosecode,
         ServiceName::App,
-        ServiceName::Worker,
-    ] {
+    ];
+    if config.scaling.enabled {
+        names.push(ServiceName::Scaler);
+    }
+    for name in names {
         let mut service = Service {
             name,
             program: program(name, config, file),
@@ -61,7 +64,7 @@ pub fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Services> {
     Ok(Services(services))
 }
 
-fn program(name: ServiceName, config: &Config, file: Option<&Path>) -> Program {
+pub fn program(name: ServiceName, config: &Config, file: Option<&Path>) -> Program {
     let mut arguments = vec![name.as_str().into()];
     if let Some(file) = file {
         arguments.extend(["--config".into(), file.into()]);

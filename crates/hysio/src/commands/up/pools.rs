@@ -1,0 +1,274 @@
+//! The pools of workers: as many processes as the database says that there are to be. Who is too many finishes what he is
+//! doing and leaves; who dies is replaced.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use futures::future::select_all;
+use hysio_control::{
+    fleet::{Member, Move, reconcile},
+    supervise::{History, Next},
+};
+use hysio_infra::{
+    postgres::{Database, notify::Call, scaling::instances::Instance},
+    process::{Process, Program},
+};
+use hysio_scaling::Resource;
+use tokio::{sync::broadcast, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::services::{PATIENCE, program};
+use crate::{
+    config::Config,
+    presence::{INSTANCE, RESOURCE},
+};
+
+/// A call can be lost, so the pools are also looked at by time.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The pools, and the queues that their workers take from.
+pub const POOLS: [(Resource, &str); 3] = [
+    (Resource::TranscriptionWorkers, "transcription"),
+    (Resource::DiagnosisWorkers, "diagnosecode"),
+    (Resource::QueueWorkers, "email,reports"),
+];
+
+pub struct Pools {
+    db: Database,
+    calls: broadcast::Receiver<Call>,
+    pools: Vec<Pool>,
+    /// Workers that were asked to leave.
+    leaving: JoinSet<()>,
+}
+
+struct Pool {
+    resource: Resource,
+    program: Program,
+    workers: Vec<Worker>,
+    history: History,
+    /// Nothing is started before: the last one ended too soon.
+    not_before: Option<Instant>,
+}
+
+struct Worker {
+    id: Uuid,
+    process: Process,
+    started: Instant,
+}
+
+impl Pools {
+    /// Makes the targets known, with one worker each at first.
+    pub async fn open(
+        config: &Config,
+        file: Option<&Path>,
+        db: Database,
+        calls: &broadcast::Sender<Call>,
+    ) -> anyhow::Result<Self> {
+        let mut pools = Vec::new();
+        for (resource, queues) in POOLS {
+            db.found_target(resource, 1).await?;
+            pools.push(Pool {
+                resource,
+                program: worker_program(config, file, resource, queues),
+                workers: Vec::new(),
+                history: History::default(),
+                not_before: None,
+            });
+        }
+        Ok(Self {
+            db,
+            calls: calls.subscribe(),
+            pools,
+            leaving: JoinSet::new(),
+        })
+    }
+
+    /// Keeps the pools as they are to be. Returns when the workers of one never get well.
+    pub async fn keep(&mut self) -> anyhow::Result<()> {
+        loop {
+            if let Err(error) = self.look().await {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the pools could not be looked at"
+                );
+            }
+            tokio::select! {
+                ended = ended(&mut self.pools) => self.after(ended)?,
+                () = scaling_call(&mut self.calls) => {}
+                Some(_) = self.leaving.join_next() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    async fn look(&mut self) -> anyhow::Result<()> {
+        let targets = self.db.targets().await?;
+        let instances = self.db.instances().await?;
+        for pool in &mut self.pools {
+            let Some(target) = targets.iter().find(|it| it.resource == pool.resource) else {
+                continue;
+            };
+            let wanted = usize::try_from(target.desired).unwrap_or(0);
+            for next in reconcile(wanted, &pool.members(&instances)) {
+                match next {
+                    Move::Start(more) => pool.start(more)?,
+                    Move::Drain(id) => pool.drain(id, &mut self.leaving),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn after(&mut self, (pool, worker, how): (usize, usize, String)) -> anyhow::Result<()> {
+        let pool = &mut self.pools[pool];
+        let worker = pool.workers.remove(worker);
+        let (history, next) = pool.history.ended(worker.started.elapsed());
+        pool.history = history;
+        match next {
+            Next::StartAfter(wait) => {
+                tracing::error!(resource = %pool.resource, how, "a worker ended by itself; another is started");
+                pool.not_before = Some(Instant::now() + wait);
+                Ok(())
+            }
+            Next::GiveUp => anyhow::bail!(
+                "{} end again and again ({how}): the reason is in the log above",
+                pool.resource
+            ),
+        }
+    }
+
+    pub async fn stop(mut self, hard: &CancellationToken) {
+        for pool in &mut self.pools {
+            for worker in std::mem::take(&mut pool.workers) {
+                self.leaving.spawn(let_go(pool.resource, worker));
+            }
+        }
+        tokio::select! {
+            () = async { while self.leaving.join_next().await.is_some() {} } => {}
+            // Dropped with the tasks, and so killed.
+            () = hard.cancelled() => tracing::warn!("workers are cut off"),
+        }
+    }
+}
+
+impl Pool {
+    fn members(&self, instances: &[Instance]) -> Vec<Member<Uuid>> {
+        let busy = |id| {
+            instances
+                .iter()
+                .find(|instance| instance.id == id)
+                .and_then(|instance| u32::try_from(instance.busy).ok())
+        };
+        self.workers
+            .iter()
+            .zip(0..)
+            .map(|(worker, started)| Member {
+                id: worker.id,
+                busy: busy(worker.id),
+                leaving: false,
+                started,
+            })
+            .collect()
+    }
+
+    fn start(&mut self, more: usize) -> anyhow::Result<()> {
+        if self.not_before.is_some_and(|at| Instant::now() < at) {
+            return Ok(());
+        }
+        for _ in 0..more {
+            let id = Uuid::now_v7();
+            let mut program = self.program.clone();
+            program
+                .environment
+                .push((INSTANCE.to_owned(), id.to_string().into()));
+            let process = Process::start(&program)
+                .with_context(|| format!("a worker of {} cannot be started", self.resource))?;
+            tracing::info!(resource = %self.resource, pid = process.id(), "a worker is started");
+            self.workers.push(Worker {
+                id,
+                process,
+                started: Instant::now(),
+            });
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, id: Uuid, leaving: &mut JoinSet<()>) {
+        if let Some(place) = self.workers.iter().position(|worker| worker.id == id) {
+            let worker = self.workers.remove(place);
+            tracing::info!(resource = %self.resource, pid = worker.process.id(), "a worker is asked to finish and leave");
+            leaving.spawn(let_go(self.resource, worker));
+        }
+    }
+}
+
+async fn let_go(resource: Resource, worker: Worker) {
+    match worker.process.stop(PATIENCE).await {
+        Ok(status) => tracing::info!(%resource, %status, "a worker has left"),
+        Err(error) => tracing::error!(%resource, %error, "a worker could not be ended"),
+    }
+}
+
+/// Which pool's which worker has ended, and how.
+async fn ended(pools: &mut [Pool]) -> (usize, usize, String) {
+    let waits: Vec<_> = pools
+        .iter_mut()
+        .enumerate()
+        .flat_map(|(pool, it)| {
+            it.workers
+                .iter_mut()
+                .enumerate()
+                .map(move |(place, worker)| {
+                    Box::pin(async move {
+                        let how = match worker.process.ended().await {
+                            Ok(status) => status.to_string(),
+                            Err(error) => error.to_string(),
+                        };
+                        (pool, place, how)
+                    })
+                })
+        })
+        .collect();
+    if waits.is_empty() {
+        return std::future::pending().await;
+    }
+    select_all(waits).await.0
+}
+
+async fn scaling_call(calls: &mut broadcast::Receiver<Call>) {
+    loop {
+        match calls.recv().await {
+            Ok(Call::Scaling) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Call::Jobs(_) | Call::Progress(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+fn worker_program(
+    config: &Config,
+    file: Option<&Path>,
+    resource: Resource,
+    queues: &str,
+) -> Program {
+    let mut program = program(hysio_model::ServiceName::Worker, config, file);
+    program.without.push("HYSIO__WORKER__QUEUES");
+    program
+        .environment
+        .push(("QUEUE_NAMES".to_owned(), queues.into()));
+    program
+        .environment
+        .push((RESOURCE.to_owned(), resource.as_str().into()));
+    if resource == Resource::TranscriptionWorkers {
+        // The engine computes: a worker that waits for one answer at a time makes their number mean something.
+        program.without.push("HYSIO__WORKER__CONCURRENCY");
+        program
+            .environment
+            .push(("WORKER_CONCURRENCY".to_owned(), "1".into()));
+    }
+    program
+}

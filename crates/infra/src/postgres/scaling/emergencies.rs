@@ -1,0 +1,107 @@
+//! Declared emergencies: each has an owner, a reason and an end, and one at most is on.
+
+use hysio_model::audit::{AuditEvent, Outcome};
+use hysio_scaling::snapshot::DeclaredEmergency;
+use jiff::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::postgres::{Database, Error, Result};
+
+impl Database {
+    /// The emergency that is declared and not stood down, also past its end: the policy says then that it counts no more.
+    pub async fn emergency(&self) -> Result<Option<DeclaredEmergency>> {
+        let tx = self.platform_tx().await?;
+        let row = tx
+            .query_opt(
+                "SELECT scenario, owner, reason, declared_at, ends_at FROM emergencies WHERE stood_down_at IS NULL",
+                &[],
+            )
+            .await?;
+        tx.commit(&[]).await?;
+        Ok(row.map(|row| DeclaredEmergency {
+            scenario: row.get(0),
+            owner: row.get(1),
+            reason: row.get(2),
+            declared_at: row.get(3),
+            ends_at: row.get(4),
+        }))
+    }
+
+    /// Declares one. False when another is on already; one past its end gives way.
+    pub async fn declare_emergency(&self, emergency: &DeclaredEmergency) -> Result<bool> {
+        let id = Uuid::now_v7();
+        let tx = self.platform_tx().await?;
+        tx.execute(
+            "UPDATE emergencies SET stood_down_at = ends_at, stood_down_by = 'its end' WHERE stood_down_at IS NULL AND ends_at <= now()",
+            &[],
+        )
+        .await?;
+        let declared = tx
+            .execute(
+                "INSERT INTO emergencies (id, scenario, owner, reason, declared_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)",
+                &[
+                    &id,
+                    &emergency.scenario,
+                    &emergency.owner,
+                    &emergency.reason,
+                    &emergency.declared_at,
+                    &emergency.ends_at,
+                ],
+            )
+            .await;
+        match declared {
+            Ok(_) => {}
+            Err(Error::Constraint { constraint }) if constraint == "emergencies_live" => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        tx.query("SELECT pg_notify('hysio_scaling', 'emergency')", &[])
+            .await?;
+        let details = json!({
+            "scenario": emergency.scenario,
+            "reason": emergency.reason,
+            "ends_at": emergency.ends_at,
+        });
+        let entry = entry(id, &emergency.owner, "emergency.declare", details);
+        tx.commit(&[entry]).await?;
+        Ok(true)
+    }
+
+    /// Ends the one that is on. None when there is none.
+    pub async fn stand_down(&self, by: &str, why: &str) -> Result<Option<String>> {
+        let tx = self.platform_tx().await?;
+        let row = tx
+            .query_opt(
+                "UPDATE emergencies SET stood_down_at = now(), stood_down_by = $1 WHERE stood_down_at IS NULL RETURNING id, scenario",
+                &[&by],
+            )
+            .await?;
+        let Some(row) = row else {
+            tx.commit(&[]).await?;
+            return Ok(None);
+        };
+        tx.query("SELECT pg_notify('hysio_scaling', 'emergency')", &[])
+            .await?;
+        let scenario: String = row.get(1);
+        let details = json!({ "scenario": scenario, "reason": why });
+        let entry = entry(row.get(0), by, "emergency.stand_down", details);
+        tx.commit(&[entry]).await?;
+        Ok(Some(scenario))
+    }
+}
+
+fn entry(id: Uuid, actor: &str, action: &str, details: serde_json::Value) -> AuditEvent {
+    AuditEvent {
+        id: Uuid::now_v7(),
+        at: Timestamp::now(),
+        facility: None,
+        actor: actor.to_owned(),
+        action: action.to_owned(),
+        resource: "emergency".to_owned(),
+        resource_id: id.to_string(),
+        outcome: Outcome::Success,
+        details,
+    }
+}

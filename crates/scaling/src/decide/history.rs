@@ -1,0 +1,38 @@
+//! What carries over from one decision to the next. Bounded, and stored with each decision.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{PolicyName, Resource, alerts, hpa, keda, matrix, target_tracking};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct History {
+    pub last_at: Option<Timestamp>,
+    pub hpa: BTreeMap<PolicyName, hpa::Memory>,
+    pub keda: BTreeMap<PolicyName, keda::Memory>,
+    pub matrix: matrix::Memory,
+    pub target_tracking: BTreeMap<PolicyName, target_tracking::Memory>,
+    pub alerts: BTreeMap<PolicyName, alerts::Memory>,
+    /// What was wanted of each resource, within the window in which less is not yet asked for.
+    pub recommendations: BTreeMap<Resource, Vec<Recommendation>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recommendation {
+    pub at: Timestamp,
+    pub count: i32,
+}
+
+impl History {
+    pub(super) fn no_later_than(&self, now: Timestamp) -> Self {
+        let mut history = self.clone();
+        for recommendation in history.recommendations.values_mut().flatten() {
+            recommendation.at = recommendation.at.min(now);
+        }
+        history
+    }
+}

@@ -1,0 +1,221 @@
+//! A set of policies as its files state it. The file that `kubectl apply` reads is the file that is read here.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Proposal, Resource, Snapshot, alerts,
+    decide::History,
+    emergency, hpa, keda,
+    limits::Limits,
+    matrix,
+    policy_file::{Error, Finding},
+    season, specialty, target_tracking,
+};
+
+/// Everything that decides.
+#[derive(Clone, Debug)]
+pub struct Policies {
+    pub limits: Limits,
+    pub hpa: Vec<hpa::Policy>,
+    pub keda: Vec<keda::Policy>,
+    pub matrix: Option<matrix::Policy>,
+    pub calendar: Option<season::Policy>,
+    pub emergency: Option<emergency::Policy>,
+    pub target_tracking: Vec<target_tracking::Policy>,
+    pub specialty: Option<specialty::Policy>,
+    pub alerts: Vec<alerts::Policy>,
+    /// What works, but its owner should know.
+    pub findings: Vec<Finding>,
+}
+
+/// Why a set of files is refused as a whole: the earlier set goes on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error(transparent)]
+    File(#[from] Error),
+    #[error(transparent)]
+    Manifest(#[from] crate::manifest::ManifestError),
+    #[error(
+        "{first} and {second} both scale {resource}: Kubernetes would let them fight, so keep one of them"
+    )]
+    TwoOnOneTarget {
+        first: String,
+        second: String,
+        resource: Resource,
+    },
+    #[error(
+        "{policy} scales {resource}, for which limits.yaml has no bounds: add `{resource}: {{min: 1, max: …}}` to it"
+    )]
+    NoBounds { policy: String, resource: Resource },
+    #[error(
+        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, a target-tracking policy (JSON), Prometheus rules, specialties, a scaling matrix, or limits.yaml"
+    )]
+    UnknownKind(String),
+    #[error("no limits.yaml among the policies: it says what may never be exceeded")]
+    NoLimits,
+}
+
+impl Policies {
+    /// Reads a set of files by name and content.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with file, line and the way out.
+    pub fn read(files: &BTreeMap<String, String>) -> Result<Self, Refused> {
+        let mut limits = None;
+        let mut policies = Self {
+            limits: Limits {
+                resources: BTreeMap::new(),
+                monthly_budget: None,
+            },
+            hpa: Vec::new(),
+            keda: Vec::new(),
+            matrix: None,
+            calendar: None,
+            emergency: None,
+            target_tracking: Vec::new(),
+            specialty: None,
+            alerts: Vec::new(),
+            findings: Vec::new(),
+        };
+        for (name, text) in files {
+            if has_key(text, "scaling_thresholds") {
+                policies.add_matrix(name, text)?;
+            } else if has_key(text, "resources") {
+                limits = Some(Limits::parse(name, text)?);
+            } else if has_key(text, "groups") {
+                let rules = alerts::Policy::parse(name, text)?;
+                policies.findings.extend(rules.needs_prometheus());
+                policies.alerts.push(rules);
+            } else if has_key(text, "specialties") {
+                policies.specialty = Some(specialty::Policy::parse(name, text)?);
+            } else if text.contains("\"TargetTrackingConfiguration\"") {
+                let policy = target_tracking::Policy::parse(name, text)?;
+                policies.findings.extend(policy.findings().iter().cloned());
+                policies.target_tracking.push(policy);
+            } else if has_key(text, "kind") {
+                let before = policies.hpa.len() + policies.keda.len();
+                policies.hpa.extend(hpa::Policy::parse(name, text)?);
+                policies.keda.extend(keda::Policy::parse(name, text)?);
+                if before == policies.hpa.len() + policies.keda.len() {
+                    return Err(Refused::UnknownKind(name.clone()));
+                }
+            } else {
+                return Err(Refused::UnknownKind(name.clone()));
+            }
+        }
+        policies.limits = limits.ok_or(Refused::NoLimits)?;
+        policies.check()?;
+        Ok(policies)
+    }
+
+    fn add_matrix(&mut self, name: &str, text: &str) -> Result<(), Error> {
+        let matrix = matrix::Policy::parse(name, text)?;
+        let calendar = season::Policy::parse(name, text)?;
+        let emergency = emergency::Policy::parse(name, text)?;
+        self.findings.extend(matrix.findings().iter().cloned());
+        self.findings.extend(emergency.findings().iter().cloned());
+        self.matrix = Some(matrix);
+        self.calendar = Some(calendar);
+        self.emergency = Some(emergency);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), Refused> {
+        let owners = self
+            .hpa
+            .iter()
+            .map(|policy| (&policy.name, policy.resource))
+            .chain(
+                self.keda
+                    .iter()
+                    .map(|policy| (&policy.name, policy.object.resource)),
+            );
+        let mut seen: BTreeMap<Resource, &String> = BTreeMap::new();
+        for (policy, resource) in owners {
+            if let Some(first) = seen.insert(resource, policy) {
+                return Err(Refused::TwoOnOneTarget {
+                    first: first.clone(),
+                    second: policy.clone(),
+                    resource,
+                });
+            }
+            if !self.limits.resources.contains_key(&resource) {
+                return Err(Refused::NoBounds {
+                    policy: policy.clone(),
+                    resource,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What every policy wants, and what each carries over.
+    pub(crate) fn propose(
+        &self,
+        history: &History,
+        snapshot: &Snapshot,
+    ) -> (Vec<Proposal>, History) {
+        let mut proposals = Vec::new();
+        let mut after = History::default();
+        for policy in &self.hpa {
+            let memory = history.hpa.get(&policy.name).cloned().unwrap_or_default();
+            let (proposal, memory) = policy.propose(&memory, snapshot);
+            proposals.push(proposal);
+            after.hpa.insert(policy.name.clone(), memory);
+        }
+        for policy in &self.keda {
+            let memory = history.keda.get(&policy.name).cloned().unwrap_or_default();
+            let (proposal, memory) = policy.propose(&memory, snapshot);
+            proposals.push(proposal);
+            after.keda.insert(policy.name.clone(), memory);
+        }
+        if let Some(matrix) = &self.matrix {
+            let (wanted, memory) = matrix.propose(&history.matrix, snapshot);
+            proposals.extend(wanted);
+            let tier = matrix.tier(&memory);
+            if let Some(calendar) = &self.calendar {
+                proposals.extend(calendar.propose(tier, snapshot));
+            }
+            if let Some(emergency) = &self.emergency {
+                proposals.extend(emergency.propose(tier, snapshot));
+            }
+            after.matrix = memory;
+        }
+        self.propose_more(history, snapshot, &mut proposals, &mut after);
+        (proposals, after)
+    }
+
+    fn propose_more(
+        &self,
+        history: &History,
+        snapshot: &Snapshot,
+        proposals: &mut Vec<Proposal>,
+        after: &mut History,
+    ) {
+        for policy in &self.target_tracking {
+            let memory = history.target_tracking.get(policy.name()).cloned();
+            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            proposals.extend(wanted);
+            after
+                .target_tracking
+                .insert(policy.name().to_owned(), memory);
+        }
+        for policy in &self.alerts {
+            let memory = history.alerts.get(policy.name()).cloned();
+            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            proposals.extend(wanted);
+            after.alerts.insert(policy.name().to_owned(), memory);
+        }
+        if let Some(specialty) = &self.specialty {
+            proposals.extend(specialty.propose(snapshot));
+        }
+    }
+}
+
+/// Whether a document of the file has the key at its top.
+fn has_key(text: &str, key: &str) -> bool {
+    text.lines().any(|line| {
+        line.strip_prefix(key)
+            .is_some_and(|rest| rest.trim_start().starts_with(':'))
+    })
+}
