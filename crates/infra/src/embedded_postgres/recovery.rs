@@ -64,6 +64,7 @@ pub async fn recover(
     write(&own_settings, &before)?;
     let replay = data_dir.join("replay");
     fs::remove_dir_all(&replay).map_err(|source| Error::io("remove", &replay, source))?;
+    server.archive_histories_later()?;
     let client = database::connect(&server.config(Login::Superuser)).await?;
     let row = client
         .query_one("SELECT pg_last_xact_replay_timestamp()", &[])
@@ -73,6 +74,25 @@ pub async fn recover(
         server,
         reached,
     })
+}
+
+impl EmbeddedPostgres {
+    /// Recovery does not archive, so the history of the timeline that it began would stay out of the archive, and with it
+    /// the way to everything written from here on. The next server that archives finds this mark.
+    fn archive_histories_later(&self) -> Result<(), Error> {
+        let log = self.home.cluster().join("pg_wal");
+        let entries = fs::read_dir(&log).map_err(|source| Error::io("read", &log, source))?;
+        for entry in entries {
+            let entry = entry.map_err(|source| Error::io("read", &log, source))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".history") {
+                let mark = format!("pg_wal/archive_status/{name}.ready");
+                self.home
+                    .write_cluster_file(&mark, "", self.account.as_ref())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn ask_for_recovery(cluster: &Path, target: Target, timeline: Option<u32>) -> Result<(), Error> {

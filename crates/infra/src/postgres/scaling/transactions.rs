@@ -93,22 +93,14 @@ impl Database {
             .get(0);
         let mut entries = Vec::new();
         let at = Timestamp::now();
+        let mut taken_over = None;
         if let Some(live) = live {
             let by = Event::Superseded { at, by: generation };
-            entries.extend(supersede(&tx, live, &by).await?);
+            let (earlier, words) = supersede(&tx, live, &by).await?;
+            taken_over = Some(earlier);
+            entries.extend(words);
         }
-        let change = Change {
-            id: TransactionId::new(),
-            resource: wish.resource,
-            old,
-            new: wish.new,
-            justification: wish.justification.clone(),
-            user: wish.user.clone(),
-            pid: wish.pid,
-            generation,
-            plan: wish.plan,
-            ready_within_seconds: wish.ready_within_seconds,
-        };
+        let change = wish.change(TransactionId::new(), generation, old, taken_over.as_ref());
         let event = Event::Initiated {
             at,
             change: change.clone(),
@@ -174,7 +166,7 @@ async fn supersede(
     tx: &Tx,
     live: TransactionId,
     event: &Event,
-) -> Result<Vec<hysio_model::audit::AuditEvent>> {
+) -> Result<(Change, Vec<hysio_model::audit::AuditEvent>)> {
     let log = read(tx, live).await?;
     let state = fold(&log)?;
     let (change, seq) = (state.change.clone(), state.seq);
@@ -184,7 +176,8 @@ async fn supersede(
         .phase;
     insert_event(tx, live, seq, event).await?;
     set_phase(tx, live, phase, event.at()).await?;
-    Ok(audit_words(&change, event))
+    let words = audit_words(&change, event);
+    Ok((change, words))
 }
 
 async fn insert_transaction(tx: &Tx, change: &Change, at: Timestamp) -> Result<()> {
