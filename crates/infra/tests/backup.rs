@@ -42,10 +42,7 @@ impl Place {
         SigningKeys::generate_file(&data.join("keys/audit.key"), "test").unwrap();
         let store = Store::new(folder.path().join("backups"));
         let settings = Settings {
-            archive: Some(Archive {
-                directory: store.wal(),
-                timeout: Duration::from_secs(60),
-            }),
+            archive: Some(archive(&store)),
             ..settings(&data.join("postgres"))
         };
         let server = EmbeddedPostgres::start(settings).await.unwrap();
@@ -139,6 +136,13 @@ impl Place {
         drop(owner);
         server.stop().await.unwrap();
         notes
+    }
+}
+
+fn archive(store: &Store) -> Archive {
+    Archive {
+        directory: store.wal(),
+        timeout: Duration::from_secs(60),
     }
 }
 
@@ -244,6 +248,59 @@ async fn a_running_server_gives_up_what_it_wrote_last() {
     assert!(!restored.reached);
     assert_eq!(place.restored_notes("again").await.len(), 2);
     place.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_written_after_a_restore_is_restored_from_a_backup_before_it() {
+    let mut place = Place::new().await;
+    place.create();
+    place.write("in both", 1).await;
+    place.server.crash().await.unwrap();
+    place.restore("first", Target::Latest).await.unwrap();
+
+    let first = place.folder.path().join("first");
+    let mut server = EmbeddedPostgres::start(Settings {
+        archive: Some(archive(&place.store)),
+        ..settings(&first.join("postgres"))
+    })
+    .await
+    .unwrap();
+    let owner = migrate::connect(&server.config(Login::Owner))
+        .await
+        .unwrap();
+    owner
+        .batch_execute("INSERT INTO notes (text) VALUES ('after the first restore')")
+        .await
+        .unwrap();
+    let mut request = place.request("newest", "second", Target::Latest);
+    request.live = Some(Live {
+        postgres: first.join("postgres"),
+        recordings: first.join("recordings"),
+    });
+    backup::restore(&place.store, &request, &Unwatched)
+        .await
+        .unwrap();
+    server.crash().await.unwrap();
+    let both = [
+        ("after the first restore".to_owned(), 1),
+        ("in both".to_owned(), 1),
+    ];
+    assert_eq!(place.restored_notes("second").await, both);
+
+    // All that is left is the store.
+    let mut request = place.request("newest", "third", Target::Latest);
+    request.live = None;
+    backup::restore(&place.store, &request, &Unwatched)
+        .await
+        .unwrap();
+    assert_eq!(place.restored_notes("third").await, both);
+
+    // The one that was crashed first is still there, and was never on the other's timeline.
+    place.restore("fourth", Target::Latest).await.unwrap();
+    assert_eq!(
+        place.restored_notes("fourth").await,
+        [("in both".to_owned(), 1)]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

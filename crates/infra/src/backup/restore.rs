@@ -34,7 +34,7 @@ pub struct Restore {
     /// A data directory to be: new, or empty.
     pub into: PathBuf,
     pub target: Target,
-    /// The timeline to follow; the latest if not said.
+    /// The timeline to follow. If not said, that of the live installation; without one, the latest.
     pub timeline: Option<u32>,
     /// The folder with `bin/postgres`.
     pub install_dir: PathBuf,
@@ -75,15 +75,15 @@ pub async fn restore(store: &Store, request: &Restore, watcher: &dyn Watcher) ->
     must_be_empty(&request.into)?;
     let master = master_keys(store, request)?;
     let unfinished = prepare(&request.into)?;
-    let live_log = end_of_log(store, request).await?;
-    block_in_place(|| fill(store, request, &unfinished, live_log.as_deref(), watcher))?;
+    let end = end_of_log(store, request).await?;
+    block_in_place(|| fill(store, request, &unfinished, end.lies_in.as_deref(), watcher))?;
     block_in_place(|| restore_keys(store, request, &master, &unfinished))?;
 
     let settings = Settings {
         start_timeout: PATIENCE,
         ..Settings::new(&request.install_dir, unfinished.join("postgres"))
     };
-    let recovered = recover(settings, request.target, request.timeline).await?;
+    let recovered = recover(settings, request.target, timeline(request, &end)).await?;
     let settled = settle(store, request, master, &unfinished, &recovered, watcher).await;
     recovered.server.stop().await?;
     let (recordings, missing_recordings) = settled?;
@@ -163,22 +163,45 @@ fn prepare(into: &Path) -> Result<PathBuf> {
     Ok(unfinished)
 }
 
+/// Where the log of the live installation ends.
+#[derive(Default)]
+struct EndOfLog {
+    /// The timeline that it writes, or wrote last.
+    timeline: Option<u32>,
+    /// Where it lies, if not all of it is archived.
+    lies_in: Option<PathBuf>,
+}
+
 /// Has a live server archive what it wrote last. Where none runs, its log is read where it lies.
-async fn end_of_log(store: &Store, request: &Restore) -> Result<Option<PathBuf>> {
+async fn end_of_log(store: &Store, request: &Restore) -> Result<EndOfLog> {
     let Some(live) = &request.live else {
-        return Ok(None);
+        return Ok(EndOfLog::default());
     };
-    let system = request.backup.cluster.system_identifier;
-    if crate::embedded_postgres::system_identifier(&live.postgres).ok() != Some(system) {
-        return Ok(None);
+    let cluster = &request.backup.cluster;
+    let found = crate::embedded_postgres::system_identifier(&live.postgres).ok();
+    if found != Some(cluster.system_identifier) {
+        return Ok(EndOfLog::default());
     }
+    let log = cluster_dir(&live.postgres).join("pg_wal");
+    let timeline = wal::last_timeline(&log, cluster.segment_bytes)?;
     let socket = crate::embedded_postgres::socket_dir(&live.postgres);
-    if let Ok(client) = migrate::connect(&Login::Superuser.config(&socket)).await
-        && archived(&client, &archives(store, request)).await?
-    {
-        return Ok(None);
-    }
-    Ok(Some(cluster_dir(&live.postgres).join("pg_wal")))
+    let archived = match migrate::connect(&Login::Superuser.config(&socket)).await {
+        Ok(client) => archived(&client, &archives(store, request)).await?,
+        Err(_) => false,
+    };
+    Ok(EndOfLog {
+        timeline,
+        lies_in: (!archived).then_some(log),
+    })
+}
+
+/// A restored copy that went on beside the live installation archived a later timeline, which is not what is wanted. A
+/// backup of such a copy is not on the live one's.
+fn timeline(request: &Restore, end: &EndOfLog) -> Option<u32> {
+    let live = end
+        .timeline
+        .filter(|&live| live >= request.backup.cluster.timeline);
+    request.timeline.or(live)
 }
 
 fn archives(store: &Store, request: &Restore) -> Vec<PathBuf> {

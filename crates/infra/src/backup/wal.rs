@@ -204,6 +204,12 @@ fn has_length(path: &Path, bytes: u64) -> bool {
     read.is_ok_and(|read| read == bytes)
 }
 
+/// The timeline that a cluster with this `pg_wal` writes.
+pub(super) fn last_timeline(log: &Path, segment_bytes: u64) -> Result<Option<u32>> {
+    let segments = segments_in(log, segment_bytes)?;
+    Ok(segments.iter().map(|segment| segment.timeline).max())
+}
+
 fn segments_in(dir: &Path, segment_bytes: u64) -> Result<BTreeSet<Segment>> {
     let paths = files::read_dir(dir)?;
     Ok(paths

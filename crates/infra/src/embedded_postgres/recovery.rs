@@ -64,6 +64,7 @@ pub async fn recover(
     write(&own_settings, &before)?;
     let replay = data_dir.join("replay");
     fs::remove_dir_all(&replay).map_err(|source| Error::io("remove", &replay, source))?;
+    server.archive_histories_later()?;
     let client = database::connect(&server.config(Login::Superuser)).await?;
     let row = client
         .query_one("SELECT pg_last_xact_replay_timestamp()", &[])
@@ -73,6 +74,25 @@ pub async fn recover(
         server,
         reached,
     })
+}
+
+impl EmbeddedPostgres {
+    /// Recovery does not archive, so the history of the timeline that it began would stay out of the archive, and with it
+    /// the way to everything written from here on. The next server that archives finds this mark.
+    fn archive_histories_later(&self) -> Result<(), Error> {
+        let log = self.home.cluster().join("pg_wal");
+        let entries = fs::read_dir(&log).map_err(|source| Error::io("read", &log, source))?;
+        for entry in entries {
+            let entry = entry.map_err(|source| Error::io("read", &log, source))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".history") {
+                let mark = format!("pg_wal/archive_status/{name}.ready");
+                self.home
+                    .write_cluster_file(&mark, "", self.account.as_ref())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn ask_for_recovery(cluster: &Path, target: Target, timeline: Option<u32>) -> Result<(), Error> {
@@ -91,7 +111,7 @@ fn recovery_settings(target: Target, timeline: Option<u32>) -> String {
     let goal = match target {
         Target::Latest => String::new(),
         Target::Consistent => "recovery_target = 'immediate'\n".to_owned(),
-        Target::Time(at) => format!("recovery_target_time = '{at}'\n"),
+        Target::Time(at) => format!("recovery_target_time = '{}'\n", server_time(at)),
     };
     let timeline = timeline.map_or_else(|| "latest".to_owned(), |number| number.to_string());
     format!(
@@ -99,6 +119,12 @@ fn recovery_settings(target: Target, timeline: Option<u32>) -> String {
          recovery_target_timeline = '{timeline}'\nrecovery_target_action = 'promote'\n\
          hot_standby = 'off'\narchive_mode = 'off'\n"
     )
+}
+
+/// A moment as the server reads it before it knows any abbreviation of a time zone, `Z` included. It counts microseconds
+/// and rounds what is finer, which would let in a commit after the moment: so that is cut off.
+fn server_time(at: Timestamp) -> impl std::fmt::Display {
+    at.strftime("%Y-%m-%d %H:%M:%S%.6f+00")
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
@@ -136,11 +162,17 @@ mod tests {
         let at: Timestamp = "2026-03-01T12:00:00.5Z".parse().unwrap();
         assert!(
             recovery_settings(Target::Time(at), None)
-                .contains("recovery_target_time = '2026-03-01T12:00:00.5Z'")
+                .contains("recovery_target_time = '2026-03-01 12:00:00.500000+00'")
         );
         assert!(recovery_settings(Target::Consistent, None).contains("'immediate'"));
         let latest = recovery_settings(Target::Latest, Some(3));
         assert!(!latest.contains("recovery_target_time") && !latest.contains("immediate"));
         assert!(latest.contains("recovery_target_timeline = '3'"));
+    }
+
+    #[test]
+    fn a_moment_is_never_rounded_up() {
+        let at: Timestamp = "2026-03-01T12:00:00.123456999Z".parse().unwrap();
+        assert_eq!(server_time(at).to_string(), "2026-03-01 12:00:00.123456+00");
     }
 }

@@ -25,7 +25,8 @@ pub struct Restore {
     /// there is.
     #[arg(long, value_name = "TIMESTAMP", value_parser = target)]
     until: Option<Target>,
-    /// The timeline to follow, where restored databases went on beside each other; the latest if not said.
+    /// The timeline to follow, where restored databases went on beside each other. If not said, that of the live
+    /// installation; without one, the latest.
     #[arg(long, value_name = "NUMBER")]
     timeline: Option<u32>,
     /// The master key that the backup was made under; paths.master_key if not said.
