@@ -45,7 +45,9 @@ pub(super) fn drafts(titles: &[(EntryId, String)], english: &[Draft]) -> Vec<Dra
         .flat_map(|draft| &draft.tokens)
         .map(|token| token.stem.as_str())
         .collect();
-    let (analyzer, dutch) = (Analyzer::english(), Dutch::new());
+    let mut stems: Vec<String> = known.iter().map(|&stem| stem.to_owned()).collect();
+    stems.sort_unstable();
+    let (analyzer, dutch) = (Analyzer::english(), Dutch::new(&stems));
     titles
         .iter()
         .map(|(entry, title)| {
