@@ -25,7 +25,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     audit, codes, encounters, events, health, jobs, learning, patients,
     problem::{Problem, Result},
-    recordings, records, session, suggestions, ui, upload, users,
+    recordings, records, scaling, session, suggestions, ui, upload, users,
 };
 use crate::{config::Config, metrics::Metrics};
 

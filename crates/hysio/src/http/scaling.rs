@@ -184,7 +184,11 @@ pub async fn change(
 }
 
 fn not_found() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "not-found", "there is none with this id")
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "not-found",
+        "there is none with this id",
+    )
 }
 
 async fn log_of(app: &App, id: Uuid) -> Result<Vec<Value>> {

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Catalogue, EntryId, Error, NoteKind, Seventh, Source, TermKind, Terms, alphabetic, dutch,
-    expand, own_terms::own_terms,
+    expand,
+    own_terms::own_terms,
     source::{self, Named},
     tabular::{self, Tabular},
     terms::Draft,
