@@ -176,7 +176,7 @@ async fn draft(tx: &Tx, user: UserId) -> anyhow::Result<RecordId> {
             evidence: vec![],
             ..Suggestion::default()
         };
-        suggestions::add_by_hand(tx, encounter, &suggestion, None, user).await?;
+        suggestions::add_by_hand(tx, encounter, &suggestion, None).await?;
     }
     let content = MedicalRecord {
         note: note(1),

@@ -127,7 +127,7 @@ impl From<Summary> for ChangeView {
 #[utoipa::path(get, path = "/api/scaling", params(Window), responses((status = 200, body = Scaling)))]
 pub async fn status(
     State(app): State<App>,
-    _operator: Operator,
+    Operator(_who): Operator,
     Query(window): Query<Window>,
 ) -> Result<Json<Scaling>> {
     let db = &app.db;
@@ -159,7 +159,7 @@ pub async fn status(
 #[utoipa::path(get, path = "/api/scaling/plans/{id}", responses((status = 200, body = DecisionView)))]
 pub async fn plan(
     State(app): State<App>,
-    _operator: Operator,
+    Operator(_who): Operator,
     Path(id): Path<Uuid>,
 ) -> Result<Json<DecisionView>> {
     let stored = app.db.decision(id).await?.ok_or_else(not_found)?;
@@ -170,7 +170,7 @@ pub async fn plan(
 #[utoipa::path(get, path = "/api/scaling/changes/{id}", responses((status = 200, body = ChangeView)))]
 pub async fn change(
     State(app): State<App>,
-    _operator: Operator,
+    Operator(_who): Operator,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ChangeView>> {
     let all = app.db.scaling_transactions(i64::from(i32::MAX)).await?;
