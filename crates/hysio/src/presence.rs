@@ -211,7 +211,7 @@ mod tests {
         let counter = tally.counter();
         assert_eq!((counter.requests, counter.errors), (2, 1));
         // 5 ms < 7 ms ≤ 10 ms, and beyond the last bound.
-        assert_eq!(counter.buckets[3], 1);
+        assert_eq!(counter.buckets[2], 1);
         assert_eq!(counter.buckets.last(), Some(&1));
     }
 }
