@@ -166,7 +166,7 @@ mod tests {
         );
         assert!(recovery_settings(Target::Consistent, None).contains("'immediate'"));
         let latest = recovery_settings(Target::Latest, Some(3));
-        assert!(!latest.contains("recovery_target_time") && !latest.contains("immediate"));
+        assert!(!latest.contains("recovery_target_time =") && !latest.contains("immediate"));
         assert!(latest.contains("recovery_target_timeline = '3'"));
     }
 
