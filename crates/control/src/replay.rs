@@ -181,6 +181,7 @@ fn snapshot(
             .collect(),
         quota: None,
         in_flight: false,
+        failing: None,
     };
     Snapshot {
         at,

@@ -1,7 +1,8 @@
 //! A Prometheus server, asked for what is now. The form of its answers is that of its HTTP API, version 1.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,6 +26,38 @@ pub enum Error {
     Many { query: String, series: usize },
     #[error("the answer to {query:?} is no number")]
     NoNumber { query: String },
+    #[error("Prometheus does not say which alerts fire: {why}")]
+    NoAlerts { why: String },
+}
+
+/// An alert that fires, of whatever labels fired first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Firing {
+    pub name: String,
+    pub since: Timestamp,
+    pub value: f64,
+}
+
+#[derive(Deserialize)]
+struct Alerts {
+    status: String,
+    #[serde(default)]
+    error: String,
+    data: Option<AlertList>,
+}
+
+#[derive(Deserialize)]
+struct AlertList {
+    alerts: Vec<Alert>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Alert {
+    labels: BTreeMap<String, String>,
+    state: String,
+    active_at: Timestamp,
+    value: String,
 }
 
 #[derive(Deserialize)]
@@ -66,24 +99,52 @@ impl Prometheus {
     /// # Errors
     /// When it cannot be asked, or does not answer with one finite number. NaN is what Prometheus says of nothing over nothing.
     pub async fn value(&self, query: &str) -> Result<f64, Error> {
-        let answer: Answer = self
-            .client
-            .get(self.address(query))
+        let escaped: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let answer = self.get(&format!("query?query={escaped}")).await?;
+        value(query, answer)
+    }
+
+    /// The alerts that fire now, by name.
+    ///
+    /// # Errors
+    /// When it cannot be asked or does not answer in its own form.
+    pub async fn firing(&self) -> Result<Vec<Firing>, Error> {
+        firing(self.get("alerts").await?)
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.client
+            .get(format!("{}/api/v1/{path}", self.base))
             .send()
             .await
             .map_err(|error| Error::Unreachable(error.without_url()))?
             .json()
             .await
-            .map_err(|error| Error::Unreachable(error.without_url()))?;
-        value(query, answer)
+            .map_err(|error| Error::Unreachable(error.without_url()))
     }
 }
 
-impl Prometheus {
-    fn address(&self, query: &str) -> String {
-        let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-        format!("{}/api/v1/query?query={query}", self.base)
+/// One of each name: the one that has fired longest.
+fn firing(answer: Alerts) -> Result<Vec<Firing>, Error> {
+    let list = answer.data.filter(|_| answer.status == "success");
+    let list = list.ok_or(Error::NoAlerts { why: answer.error })?;
+    let mut firing: BTreeMap<String, Firing> = BTreeMap::new();
+    for alert in list.alerts {
+        let Some(name) = alert.labels.get("alertname") else {
+            continue;
+        };
+        let earlier = firing.get(name).map(|known| known.since);
+        if alert.state != "firing" || earlier.is_some_and(|since| since <= alert.active_at) {
+            continue;
+        }
+        let found = Firing {
+            name: name.clone(),
+            since: alert.active_at,
+            value: alert.value.parse().unwrap_or(f64::NAN),
+        };
+        firing.insert(name.clone(), found);
     }
+    Ok(firing.into_values().collect())
 }
 
 fn value(query: &str, answer: Answer) -> Result<f64, Error> {
@@ -141,5 +202,45 @@ mod tests {
         assert!(read(&vector(nan)).unwrap_err().contains("no number"));
         let refused = r#"{"status":"error","errorType":"bad_data","error":"parse error"}"#;
         assert!(read(refused).unwrap_err().contains("parse error"));
+    }
+
+    #[test]
+    fn of_alerts_only_those_that_fire_are_told_each_once_since_when_it_began() {
+        let alert = |name: &str, state: &str, at: &str, value: &str| {
+            format!(
+                r#"{{"labels":{{"alertname":"{name}"}},"annotations":{{}},"state":"{state}","activeAt":"{at}","value":"{value}"}}"#
+            )
+        };
+        let alerts = [
+            alert(
+                "HighPatientLoad",
+                "firing",
+                "2026-01-02T10:05:00.5Z",
+                "1.2e+02",
+            ),
+            alert("HighPatientLoad", "firing", "2026-01-02T10:00:00Z", "9e+01"),
+            alert(
+                "TranscriptionBacklog",
+                "pending",
+                "2026-01-02T10:00:00Z",
+                "60",
+            ),
+        ];
+        let text = format!(
+            r#"{{"status":"success","data":{{"alerts":[{}]}}}}"#,
+            alerts.join(",")
+        );
+        let expected = Firing {
+            name: "HighPatientLoad".to_owned(),
+            since: "2026-01-02T10:00:00Z".parse().unwrap(),
+            value: 90.0,
+        };
+        assert_eq!(
+            firing(serde_json::from_str(&text).unwrap()).unwrap(),
+            [expected]
+        );
+        let refused = r#"{"status":"error","errorType":"x","error":"not now"}"#;
+        let error = firing(serde_json::from_str(refused).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("not now"), "{error}");
     }
 }

@@ -81,18 +81,28 @@ pub fn decide(policies: &Policies, history: &History, snapshot: &Snapshot) -> (D
         let Some(workload) = snapshot.workloads.get(resource) else {
             continue;
         };
-        let earlier = history.recommendations.get(resource);
+        let past = combine::Past {
+            desired: history.desired.get(resource).copied(),
+            recommendations: history.recommendations.get(resource),
+        };
         let proposals = by_resource.remove(resource).unwrap_or_default();
         let (wish, recommendations) =
-            combine::combine(proposals, workload, limit, earlier, snapshot.at);
+            combine::combine(proposals, workload, limit, &past, snapshot.at);
         after.recommendations.insert(*resource, recommendations);
         wishes.insert(*resource, wish);
     }
     shortage::give_way(&mut wishes, &policies.limits, snapshot);
-    let outcomes = wishes
+    let outcomes: Vec<Outcome> = wishes
         .into_iter()
-        .map(|(resource, wish)| wish.into_outcome(resource))
+        .map(|(resource, wish)| wish.into_outcome(resource, snapshot.at))
         .collect();
+    for outcome in &outcomes {
+        let planned = outcome.plan().map_or(outcome.current, |(to, _)| to);
+        let changing = snapshot.workloads[&outcome.resource].in_flight;
+        let before = history.desired.get(&outcome.resource);
+        let desired = before.filter(|_| changing).copied().unwrap_or(planned);
+        after.desired.insert(outcome.resource, desired);
+    }
     let decision = Decision {
         at: snapshot.at,
         outcomes,

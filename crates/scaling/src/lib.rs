@@ -27,4 +27,4 @@ pub mod trace;
 
 pub use proposal::{Evidence, PolicyKind, PolicyName, Proposal, Wants};
 pub use resource::Resource;
-pub use snapshot::{Pod, Reading, Signal, Snapshot, Workload};
+pub use snapshot::{Failing, Pod, Reading, Signal, Snapshot, Workload};

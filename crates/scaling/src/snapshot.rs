@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Resource;
@@ -81,6 +81,35 @@ pub struct Workload {
     /// A change of it is in flight: nothing new is begun.
     #[serde(default)]
     pub in_flight: bool,
+    /// Its last changes failed: nothing new is begun for a while.
+    #[serde(default)]
+    pub failing: Option<Failing>,
+}
+
+/// Changes of one resource that failed one after another, with nothing that succeeded since.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failing {
+    pub changes: u32,
+    /// When the last of them ended.
+    pub at: Timestamp,
+}
+
+impl Failing {
+    /// Seconds from a failure to the next try: doubled with each, from 2 up to 5 minutes.
+    const SECONDS_MAX: i64 = 300;
+
+    /// When the next change may be begun.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        let seconds = 1_i64
+            .checked_shl(self.changes.min(16))
+            .unwrap_or(Self::SECONDS_MAX)
+            .min(Self::SECONDS_MAX);
+        self.at
+            .saturating_add(SignedDuration::from_secs(seconds))
+            .unwrap_or(self.at)
+    }
 }
 
 /// One process of a workload: a pod on Kubernetes, a child process on one machine. Amounts are in thousandths: 1 core is

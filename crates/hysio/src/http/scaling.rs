@@ -173,10 +173,10 @@ pub async fn change(
     Operator(_who): Operator,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ChangeView>> {
-    let all = app.db.scaling_transactions(i64::from(i32::MAX)).await?;
-    let summary = all
-        .into_iter()
-        .find(|summary| summary.id.0 == id)
+    let summary = app
+        .db
+        .scaling_transaction(TransactionId(id))
+        .await?
         .ok_or_else(not_found)?;
     let mut view = ChangeView::from(summary);
     view.log = log_of(&app, id).await?;

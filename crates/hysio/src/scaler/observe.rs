@@ -15,11 +15,17 @@ use hysio_infra::{
     },
     prometheus::Prometheus,
 };
-use hysio_model::QueueName;
-use hysio_scaling::{Pod, Reading, Resource, Signal, Snapshot, Workload};
+use hysio_model::{QueueName, Specialty};
+use hysio_scaling::{
+    Pod, Reading, Resource, Signal, Snapshot, Workload, snapshot::FiringAlert, specialty,
+};
 use jiff::Timestamp;
 
 use super::machine::Machine;
+
+const EMERGENCY_LOAD: &str = "emergency_load";
+/// Within which a dictation is to be transcribed.
+const PROMISED_SECONDS: f64 = 5.0;
 
 /// Where readings come from.
 pub struct World {
@@ -42,6 +48,8 @@ impl Observer for World {
             busy.extend(self.resource_of(id).await?);
         }
         let emergency = self.db.emergency().await?;
+        let failing = self.db.failing().await?;
+        let alerts = self.alerts().await;
         let at = Timestamp::now();
         let signals = self.signals(&instances).await;
         let workloads = targets
@@ -49,7 +57,12 @@ impl Observer for World {
             .map(|target| {
                 let in_flight = busy.contains(&target.resource);
                 let quota = self.quotas.get(&target.resource).copied();
-                let workload = workload(target, &instances, in_flight, quota);
+                let workload = Workload {
+                    quota,
+                    in_flight,
+                    failing: failing.get(target.resource.as_str()).cloned(),
+                    ..workload(target, &instances)
+                };
                 (target.resource, workload)
             })
             .collect();
@@ -57,7 +70,7 @@ impl Observer for World {
             at,
             workloads,
             signals,
-            alerts: BTreeMap::new(),
+            alerts,
             emergency,
         })
     }
@@ -75,6 +88,7 @@ impl World {
         let mut signals = BTreeMap::new();
         self.queues(&mut signals).await;
         self.sessions(&mut signals).await;
+        self.specialties(&mut signals).await;
         let value = |value: Option<f64>| {
             reading(value.ok_or_else(|| "this machine has no /proc".to_owned()))
         };
@@ -98,8 +112,9 @@ impl World {
                 Ok(depths) => Ok(depths
                     .iter()
                     .filter(|depth| depth.queue == queue && depth.state == "ready")
-                    .map(|depth| whole(depth.jobs))
-                    .sum()),
+                    .map(|depth| depth.jobs)
+                    .sum::<i64>())
+                .map(whole),
                 Err(error) => Err(crate::telemetry::chain(error)),
             };
             if matches!(queue, QueueName::Transcription | QueueName::Diagnosecode) {
@@ -115,9 +130,55 @@ impl World {
         signals.insert("queue_length".into(), reading(total));
     }
 
+    /// Alerts only ever ask for more, so a Prometheus that is away scales nothing in.
+    async fn alerts(&self) -> BTreeMap<String, FiringAlert> {
+        let Some((prometheus, _)) = &self.prometheus else {
+            return BTreeMap::new();
+        };
+        match prometheus.firing().await {
+            Ok(firing) => firing
+                .into_iter()
+                .map(|alert| {
+                    let (since, value) = (alert.since, alert.value);
+                    (alert.name, FiringAlert { since, value })
+                })
+                .collect(),
+            Err(error) => {
+                tracing::warn!(
+                    error = crate::telemetry::chain(&error),
+                    "no alert scales anything now"
+                );
+                BTreeMap::new()
+            }
+        }
+    }
+
+    /// Encounters of the last hour by specialty, and how much of the promised time the emergency department's
+    /// longest-waiting job has used, in percent.
+    async fn specialties(&self, signals: &mut BTreeMap<Signal, Reading>) {
+        let demand = match self.db.demand_by_specialty().await {
+            Ok(demand) => demand,
+            Err(error) => {
+                let why = crate::telemetry::chain(&error);
+                signals.insert(EMERGENCY_LOAD.into(), Reading::Missing { why });
+                return;
+            }
+        };
+        let mut emergency_load = 0.0;
+        for one in demand {
+            if one.specialty == Specialty::Emergency.as_str() {
+                emergency_load = 100.0 * one.longest_wait_seconds / PROMISED_SECONDS;
+            }
+            let name = format!("{}{{specialty=\"{}\"}}", specialty::DEMAND, one.specialty);
+            signals.insert(name, reading(Ok(whole(one.encounters))));
+        }
+        signals.insert(EMERGENCY_LOAD.into(), reading(Ok(emergency_load)));
+    }
+
     async fn sessions(&self, signals: &mut BTreeMap<Signal, Reading>) {
         let sessions = match self.db.active_sessions(self.idle).await {
-            Ok(groups) => Ok(groups.iter().map(|group| whole(group.sessions)).sum()),
+            // An empty sum of floats is minus zero.
+            Ok(groups) => Ok(whole(groups.iter().map(|group| group.sessions).sum())),
             Err(error) => Err(crate::telemetry::chain(&error)),
         };
         signals.insert("active_sessions".into(), reading(sessions.clone()));
@@ -128,12 +189,7 @@ impl World {
     }
 }
 
-fn workload(
-    target: &Target,
-    instances: &[Instance],
-    in_flight: bool,
-    quota: Option<i32>,
-) -> Workload {
+fn workload(target: &Target, instances: &[Instance]) -> Workload {
     let mine: Vec<&Instance> = instances
         .iter()
         .filter(|instance| instance.resource.as_deref() == Some(target.resource.as_str()))
@@ -155,8 +211,7 @@ fn workload(
             target.desired
         },
         pods: mine.into_iter().map(pod).collect(),
-        quota,
-        in_flight,
+        ..Workload::default()
     }
 }
 

@@ -24,7 +24,28 @@ pub struct CodeDecisions {
     pub rejected: i64,
 }
 
+/// What is asked of one medical specialty.
+pub struct SpecialtyDemand {
+    pub specialty: String,
+    /// Begun within the last hour.
+    pub encounters: i64,
+    pub longest_wait_seconds: f64,
+}
+
 impl Database {
+    pub async fn demand_by_specialty(&self) -> Result<Vec<SpecialtyDemand>> {
+        let sql = "SELECT specialty, encounters, longest_wait_seconds FROM demand_by_specialty()";
+        let rows = self.client().await?.query(sql, &[]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| SpecialtyDemand {
+                specialty: row.get(0),
+                encounters: row.get(1),
+                longest_wait_seconds: row.get(2),
+            })
+            .collect())
+    }
+
     pub async fn queue_depths(&self) -> Result<Vec<QueueDepth>> {
         let rows = self
             .client()

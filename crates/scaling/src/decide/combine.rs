@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Outcome, Verdict, history::Recommendation};
-use crate::{PolicyName, Proposal, Resource, Wants, Workload, limits::Limit};
+use crate::{Failing, PolicyName, Proposal, Resource, Wants, Workload, limits::Limit};
 
 /// What is wanted of one resource after its own limits, before all resources are looked at together.
 pub(super) struct Wish {
@@ -14,6 +14,13 @@ pub(super) struct Wish {
     pub limits: Vec<String>,
     proposals: Vec<Proposal>,
     in_flight: bool,
+    failing: Option<Failing>,
+}
+
+/// What the last decision left of one resource.
+pub(super) struct Past<'a> {
+    pub desired: Option<i32>,
+    pub recommendations: Option<&'a Vec<Recommendation>>,
 }
 
 /// Recommendations kept at most, whatever the window: one a second for ten minutes.
@@ -23,7 +30,7 @@ pub(super) fn combine(
     proposals: Vec<Proposal>,
     workload: &Workload,
     limit: &Limit,
-    earlier: Option<&Vec<Recommendation>>,
+    past: &Past<'_>,
     now: Timestamp,
 ) -> (Wish, Vec<Recommendation>) {
     let current = workload.desired;
@@ -31,7 +38,7 @@ pub(super) fn combine(
     let mut limits = Vec::new();
     let bounded = within_bounds(wanted, limit, workload.quota, &mut limits);
     let held = hold(bounded, current, &proposals, &mut limits);
-    let (to, recommendations) = stabilised(held, current, limit, earlier, now, &mut limits);
+    let (to, recommendations) = stabilised(held, workload, limit, past, now, &mut limits);
     let wish = Wish {
         current,
         to,
@@ -40,6 +47,7 @@ pub(super) fn combine(
         limits,
         proposals,
         in_flight: workload.in_flight,
+        failing: workload.failing.clone(),
     };
     (wish, recommendations)
 }
@@ -120,26 +128,28 @@ fn hold(wanted: i32, current: i32, proposals: &[Proposal], limits: &mut Vec<Stri
 /// Less is only asked for when less was enough for the whole window.
 fn stabilised(
     wanted: i32,
-    current: i32,
+    workload: &Workload,
     limit: &Limit,
-    earlier: Option<&Vec<Recommendation>>,
+    past: &Past<'_>,
     now: Timestamp,
     limits: &mut Vec<String>,
 ) -> (i32, Vec<Recommendation>) {
     let window = SignedDuration::from_secs(limit.scale_in_after_seconds);
-    let first = Recommendation {
-        at: now,
-        count: current,
-    };
-    // Without a past, what is there is taken for what was wanted until now.
-    let mut kept: Vec<Recommendation> = match earlier {
-        Some(earlier) => earlier
-            .iter()
-            .filter(|it| now.duration_since(it.at) < window)
-            .copied()
-            .collect(),
-        None => vec![first],
-    };
+    let current = workload.desired;
+    let mut kept: Vec<Recommendation> = past
+        .recommendations
+        .into_iter()
+        .flatten()
+        .filter(|it| now.duration_since(it.at) < window)
+        .copied()
+        .collect();
+    // What somebody else has asked for was needed when it was asked. So was, without a past, what is there.
+    if past.desired != Some(current) && !workload.in_flight {
+        kept.push(Recommendation {
+            at: now,
+            count: current,
+        });
+    }
     let highest = kept.iter().map(|it| it.count).max().unwrap_or(wanted);
     let to = if wanted < current {
         wanted.max(highest.min(current))
@@ -148,7 +158,7 @@ fn stabilised(
     };
     if to > wanted {
         limits.push(format!(
-            "scale-in window of {} s: {to} was needed within it",
+            "scale-in window of {} s: {to} was needed or asked for within it",
             limit.scale_in_after_seconds
         ));
     }
@@ -172,10 +182,22 @@ fn note(kept: &mut Vec<Recommendation>, new: Recommendation) {
 }
 
 impl Wish {
-    pub fn into_outcome(self, resource: Resource) -> Outcome {
+    pub fn into_outcome(self, resource: Resource, now: Timestamp) -> Outcome {
+        let waits = self.failing.as_ref().filter(|it| now < it.until());
         let verdict = if self.in_flight {
             Verdict::NoPlan {
                 why: "a change of it is in flight".to_owned(),
+            }
+        } else if let Some(failing) = waits
+            && self.to != self.current
+        {
+            Verdict::NoPlan {
+                why: format!(
+                    "{} is wanted, but {} failed: tried again from {} on",
+                    self.to,
+                    changes(failing.changes),
+                    failing.until().strftime("%H:%M:%S")
+                ),
             }
         } else if self.to == self.current {
             Verdict::NoPlan {
@@ -202,5 +224,12 @@ impl Wish {
             Some(limit) => format!("{}; {limit}", self.because),
             None => format!("{} is enough: {}", self.current, self.because),
         }
+    }
+}
+
+fn changes(count: u32) -> String {
+    match count {
+        1 => "the last change".to_owned(),
+        many => format!("the last {many} changes"),
     }
 }

@@ -17,6 +17,8 @@ pub struct History {
     pub forecast: BTreeMap<PolicyName, forecast::policy::Memory>,
     pub target_tracking: BTreeMap<PolicyName, target_tracking::Memory>,
     pub alerts: BTreeMap<PolicyName, alerts::Memory>,
+    /// The count that each resource was to have after the last decision. Another one is a person's.
+    pub desired: BTreeMap<Resource, i32>,
     /// What was wanted of each resource, within the window in which less is not yet asked for.
     pub recommendations: BTreeMap<Resource, Vec<Recommendation>>,
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Reading, Workload, snapshot::DeclaredEmergency};
+use crate::{Failing, Reading, Workload, snapshot::DeclaredEmergency};
 
 const LIMITS: &str = "resources:
   transcription_workers: {min: 1, max: 10, scale_in_after_seconds: 30, monthly_cost: 100, priority: 1}
@@ -115,6 +115,69 @@ fn a_plan_says_which_signal_which_policy_and_which_limit_made_it_so() {
         outcome.limits
     );
     assert!(!outcome.proposals.is_empty());
+}
+
+/// Decides every second with nothing to do, and gives the count after each.
+fn follow(
+    policies: &Policies,
+    mut history: History,
+    seconds: std::ops::Range<i64>,
+    mut workers: i32,
+) -> (Vec<i32>, History) {
+    let mut counts = Vec::new();
+    for now in seconds {
+        let snapshot = snapshot(now, [Some(0.0), Some(0.0)], [workers, 1]);
+        let (decision, after) = decide(policies, &history, &snapshot);
+        workers = count_after(&decision, Resource::TranscriptionWorkers);
+        history = after;
+        counts.push(workers);
+    }
+    (counts, history)
+}
+
+#[test]
+fn what_a_person_has_asked_for_is_kept_for_the_scale_in_window() {
+    let policies = policies(LIMITS);
+    let window = policies.limits.resources[&Resource::TranscriptionWorkers].scale_in_after_seconds;
+    let (_, history) = follow(&policies, History::default(), 0..400, 1);
+    // Somebody scales to 6 by hand, although nothing waits.
+    let (counts, _) = follow(&policies, history, 400..400 + window + 2, 6);
+    let window = usize::try_from(window).unwrap();
+    assert!(
+        counts[..window].iter().all(|count| *count == 6),
+        "{counts:?}"
+    );
+    assert!(
+        counts[window..].iter().all(|count| *count < 6),
+        "{counts:?}"
+    );
+}
+
+#[test]
+fn a_change_that_failed_is_tried_again_later_each_time() {
+    let policies = policies(LIMITS);
+    let mut snapshot = snapshot(0, [Some(100.0), Some(0.0)], [1, 1]);
+    let mut plans_after = |changes: u32, seconds: i64| {
+        let failing = Some(Failing { changes, at: at(0) });
+        let workload = snapshot.workloads.get_mut(&Resource::TranscriptionWorkers);
+        workload.unwrap().failing = failing;
+        snapshot.at = at(seconds);
+        for reading in snapshot.signals.values_mut() {
+            if let Reading::Value { at: measured, .. } = reading {
+                *measured = at(seconds);
+            }
+        }
+        let (decision, _) = decide(&policies, &History::default(), &snapshot);
+        outcome(&decision, Resource::TranscriptionWorkers).clone()
+    };
+    for (changes, seconds) in [(1, 2), (2, 4), (5, 32), (9, 300), (1_000, 300)] {
+        let early = plans_after(changes, seconds - 1);
+        let Verdict::NoPlan { why } = &early.verdict else {
+            panic!("{changes} failed and {seconds} s have not passed: {early:?}")
+        };
+        assert!(why.contains("tried again"), "{why}");
+        assert!(plans_after(changes, seconds).plan().is_some(), "{changes}");
+    }
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Scaling transactions and their logs. An event and its audit entries are one database transaction, and the place in the
 //! log is its primary key: two executors cannot both write it.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use hysio_control::{
     ports::{Appended, Away, Begun, TransactionLog, Wish},
     transaction::{Change, Event, Phase, State, TransactionId, audit_words},
 };
+use hysio_scaling::Failing;
 use jiff::Timestamp;
 use postgres_types::Json;
 use tokio_postgres::Row;
@@ -146,14 +149,46 @@ impl Database {
         Ok(rows.iter().map(|row| TransactionId(row.get(0))).collect())
     }
 
+    /// The scaler's own changes of each resource that failed one after another since one succeeded.
+    pub async fn failing(&self) -> Result<BTreeMap<String, Failing>> {
+        let tx = self.platform_tx().await?;
+        let rows = tx
+            .query(
+                "SELECT t.resource, count(*), max(t.ended_at) FROM scaling_transactions t
+                 WHERE t.phase IN ('failed', 'rolled_back') AND t.plan_id IS NOT NULL
+                   AND t.begun_at > coalesce((SELECT max(s.begun_at) FROM scaling_transactions s
+                                              WHERE s.resource = t.resource AND s.phase = 'completed'), '-infinity')
+                 GROUP BY t.resource",
+                &[],
+            )
+            .await?;
+        tx.commit(&[]).await?;
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let changes = u32::try_from(row.get::<_, i64>(1)).unwrap_or(u32::MAX);
+                let at = row.get(2);
+                (row.get(0), Failing { changes, at })
+            })
+            .collect())
+    }
+
     /// The newest transactions, newest first.
     pub async fn scaling_transactions(&self, limit: i64) -> Result<Vec<Summary>> {
+        self.summaries(None, limit).await
+    }
+
+    pub async fn scaling_transaction(&self, id: TransactionId) -> Result<Option<Summary>> {
+        Ok(self.summaries(Some(id), 1).await?.pop())
+    }
+
+    async fn summaries(&self, id: Option<TransactionId>, limit: i64) -> Result<Vec<Summary>> {
         let tx = self.platform_tx().await?;
         let rows = tx
             .query(
                 "SELECT id, resource, old_count, new_count, generation, justification, actor, plan_id, phase, begun_at, ended_at
-                 FROM scaling_transactions ORDER BY begun_at DESC LIMIT $1",
-                &[&limit],
+                 FROM scaling_transactions WHERE $1::uuid IS NULL OR id = $1 ORDER BY begun_at DESC LIMIT $2",
+                &[&id.map(|id| id.0), &limit],
             )
             .await?;
         tx.commit(&[]).await?;
