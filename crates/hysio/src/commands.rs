@@ -20,6 +20,7 @@ mod output;
 pub mod scale;
 pub mod scaler;
 pub mod simulate;
+mod table;
 pub mod trace;
 pub mod transcribe;
 pub mod transcription;

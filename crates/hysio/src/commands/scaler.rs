@@ -65,8 +65,11 @@ impl Command {
             Some(id) => made_again(&db, id).await?,
             None => {
                 let policies = Current::load(config.scaling.policies.as_deref())?;
-                for finding in &policies.policies.findings {
-                    eprintln!("note: {finding}");
+                // Of the built-in ones the owner need not be told.
+                if config.scaling.policies.is_some() {
+                    for finding in &policies.policies.findings {
+                        eprintln!("note: {finding}");
+                    }
                 }
                 let history = db
                     .scaling_history()
