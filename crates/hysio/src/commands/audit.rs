@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use tokio_postgres::Client;
 
 use self::{scaling_story::ScalingStory, story::Page};
+use super::output::unless_closed;
 use crate::start::{ConfigArgument, audit_keys, database_config};
 
 /// Names the trail in its checkpoints.
@@ -104,9 +105,9 @@ impl Command {
     /// When a file cannot be read, or the trail is not proven.
     pub fn run(self) -> anyhow::Result<()> {
         match self.action {
-            Action::Show(show) => show.run(&self.config),
+            Action::Show(show) => unless_closed(show.run(&self.config)),
             Action::Verify(verify) => verify.run(&self.config),
-            Action::Export(export) => export.run(&self.config),
+            Action::Export(export) => unless_closed(export.run(&self.config)),
         }
     }
 }

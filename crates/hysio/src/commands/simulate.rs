@@ -202,7 +202,7 @@ impl Command {
         let ticks = demand.rates.len() as f64 * demand.step_seconds / TICK_SECONDS;
         let progress = bar(ticks as u64, &name);
         let followed = run(demand, needed, settings.clone(), &decider, |_| {
-            progress.inc(1)
+            progress.inc(1);
         });
         progress.finish_and_clear();
         let hours = f64::from(followed.totals.ticks) * TICK_SECONDS / 3600.0;

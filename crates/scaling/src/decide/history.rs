@@ -29,13 +29,3 @@ pub struct Recommendation {
     pub at: Timestamp,
     pub count: i32,
 }
-
-impl History {
-    pub(super) fn no_later_than(&self, now: Timestamp) -> Self {
-        let mut history = self.clone();
-        for recommendation in history.recommendations.values_mut().flatten() {
-            recommendation.at = recommendation.at.min(now);
-        }
-        history
-    }
-}

@@ -64,7 +64,7 @@ pub async fn declare(
     Operator(who): Operator,
     Json(asked): Json<Declaration>,
 ) -> Result<(StatusCode, Json<EmergencyView>)> {
-    let reason = reason(asked.reason)?;
+    let reason = reason(&asked.reason)?;
     let current = policies(&app)?;
     let policy = current.policies.emergency.as_ref();
     let policy = policy.ok_or_else(|| {
@@ -102,7 +102,7 @@ pub async fn stand_down(
     Operator(who): Operator,
     Json(asked): Json<Reason>,
 ) -> Result<StatusCode> {
-    let reason = reason(asked.reason)?;
+    let reason = reason(&asked.reason)?;
     let by = who.session.user.to_string();
     match app.db.stand_down(&by, &reason).await? {
         Some(_) => Ok(StatusCode::NO_CONTENT),
@@ -117,7 +117,7 @@ pub async fn change(
     Operator(who): Operator,
     Json(asked): Json<Count>,
 ) -> Result<(StatusCode, Json<ChangeView>)> {
-    let reason = reason(asked.reason)?;
+    let reason = reason(&asked.reason)?;
     let resource: Resource = asked
         .resource
         .parse()
@@ -169,7 +169,7 @@ pub async fn change(
     }
 }
 
-fn reason(text: String) -> Result<String> {
+fn reason(text: &str) -> Result<String> {
     let length = text.trim().chars().count();
     if (REASON_MIN..=REASON_MAX).contains(&length) {
         return Ok(text.trim().to_owned());
