@@ -24,8 +24,9 @@ const begun = Date.now();
 console.error(`uploading ${COUNT} recordings …`);
 const encounters = await inParallel(COUNT, dictate);
 const accepted = Date.now();
-await picture("01-burst");
-const drafted = await allDrafted(encounters);
+let pictured;
+const drafted = await allDrafted(encounters, () => (pictured ??= picture("01-burst")));
+await pictured;
 const finished = Date.now();
 await picture("02-drafted");
 await until(async () => workers(await state()).desired === 1, "the workers leave again");
@@ -92,7 +93,8 @@ function workers({ targets }) {
   return targets.find(({ resource }) => resource === "transcription_workers");
 }
 
-async function allDrafted(ids) {
+/** `half` is called once half of them are drafts. */
+async function allDrafted(ids, half) {
   const waiting = new Set(ids);
   await until(async () => {
     for (const id of [...waiting].slice(0, 20)) {
@@ -101,6 +103,7 @@ async function allDrafted(ids) {
       if (encounter.state === "drafted") waiting.delete(id);
     }
     process.stderr.write(`\r${ids.length - waiting.size} of ${ids.length} are drafts  `);
+    if (waiting.size * 2 < ids.length) half();
     return waiting.size === 0;
   }, "all become drafts");
   process.stderr.write("\n");

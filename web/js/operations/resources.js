@@ -26,7 +26,7 @@ function tile(target) {
 
 /** `transcription_workers` as people say it. */
 export function name(resource) {
-  const words = resource.replaceAll("_", " ");
+  const words = resource.replace(/^db_/, "database_").replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 

@@ -7,10 +7,14 @@ use anyhow::Context;
 /// What came of writing to standard output, where that nobody reads on is no failure.
 pub fn unless_closed(written: anyhow::Result<()>) -> anyhow::Result<()> {
     let closed = |error: &anyhow::Error| {
-        error
-            .chain()
-            .filter_map(|cause| cause.downcast_ref::<io::Error>())
-            .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+        error.chain().any(|cause| {
+            let of_json = cause.downcast_ref::<serde_json::Error>();
+            let kind = match cause.downcast_ref::<io::Error>() {
+                Some(error) => Some(error.kind()),
+                None => of_json.and_then(serde_json::Error::io_error_kind),
+            };
+            kind == Some(io::ErrorKind::BrokenPipe)
+        })
     };
     match written {
         Err(error) if closed(&error) => Ok(()),

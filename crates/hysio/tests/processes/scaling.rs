@@ -191,6 +191,32 @@ async fn a_change_goes_on_after_its_scaler_was_killed_and_goes_back_when_it_does
     let (ended_well, said) = Scale::begin(&machine, "40").end();
     assert!(!ended_well && said.contains("capacity_plan"), "{said}");
 
+    // A second app shares the first one's address.
+    let apps = machine.command(&[
+        "scale",
+        "app_instances",
+        "2",
+        "--why",
+        "a test of apps",
+        "--wait",
+    ]);
+    let said = String::from_utf8_lossy(&apps.stdout).into_owned();
+    assert!(apps.status.success() && said.contains("2 ready"), "{said}");
+    for _ in 0..40 {
+        // Each over a connection of its own, so that the system chooses among the apps.
+        let fresh = Client::new();
+        let answer = machine.request_with(&fresh, "GET", "/health").send().await;
+        assert!(answer.expect("an answer").status().is_success());
+    }
+    let state = machine
+        .insist(|| machine.request_with(&operator, "GET", "/api/scaling?minutes=1"))
+        .await;
+    let instances = state["instances"].as_array().expect("instances");
+    let apps = instances
+        .iter()
+        .filter(|it| it["service"] == "app" && it["ready"] == true);
+    assert_eq!(apps.count(), 2, "{instances:?}");
+
     let told = story(&machine);
     for ending in ["1 → 3, completed", "3 → 5, rolled back", "→ 40, refused"] {
         assert!(told.contains(ending), "{ending} in {told}");
