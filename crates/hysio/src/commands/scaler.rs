@@ -214,6 +214,7 @@ pub fn prober(
         db: db.clone(),
         world,
         trail: start::audit_keys(config)?.verifying().clone(),
+        proven: tokio::sync::Mutex::default(),
         services: BTreeMap::from([
             ("app".to_owned(), ready(config.http.app)),
             ("transcription".to_owned(), ready(config.http.transcription)),

@@ -21,7 +21,7 @@ use hysio_infra::{
         scaling::instances::{Beat, Identity},
     },
 };
-use hysio_model::SystemClock;
+use hysio_model::{QueueName, SystemClock};
 use hysio_scaling::{Resource, Snapshot, decide::History, policies::Policies};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::StatusCode;
@@ -85,6 +85,7 @@ async fn prober(world: &World) -> Prober {
         db: world.db.clone(),
         world: Arc::new(commands::scaler::world(&world.config, &world.db).expect("a world")),
         trail: world.keys.verifying().clone(),
+        proven: tokio::sync::Mutex::default(),
         services: BTreeMap::from([("app".into(), format!("http://{}/ready", world.address))]),
         client: reqwest::Client::new(),
         limits: limits.into(),
@@ -368,6 +369,47 @@ async fn a_decision_is_made_again_from_what_was_stored_to_the_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trail_that_is_proven_is_not_proven_again_and_one_that_was_tampered_with_is_noticed() {
+    let world = World::new().await;
+    let prober = prober(&world).await;
+    let facts = async || {
+        let facts = world.db.audit_facts(&prober.trail, &prober.proven).await;
+        facts.expect("asked")
+    };
+    let whole = facts().await;
+    assert!(whole.proven > 0 && whole.proven_before == 0, "{whole:?}");
+    assert_eq!((whole.proven, &whole.broken), (whole.size, &None));
+
+    world.sign_in("operator").await;
+    world.sequence().await;
+    let later = facts().await;
+    assert_eq!(later.proven_before, whole.size, "{later:?}");
+    assert!(later.proven > 0 && later.size == whole.size + later.proven);
+
+    // What came last is changed by somebody who can do everything.
+    let owner = world
+        .database
+        .connect(Login::Superuser)
+        .await
+        .expect("connected");
+    world.sign_in("auditor").await;
+    world.sequence().await;
+    owner
+        .batch_execute(
+            "ALTER TABLE audit_entries DISABLE TRIGGER USER;
+             UPDATE audit_entries SET actor = 'nobody' WHERE leaf_index = (SELECT max(leaf_index) FROM audit_entries)",
+        )
+        .await
+        .expect("tampered");
+    assert!(facts().await.broken.is_some());
+    let again = facts().await;
+    assert!(
+        again.broken.is_some() && again.proven_before == 0,
+        "{again:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changes_that_fail_are_counted_until_one_succeeds() {
     let world = World::new().await;
     found(&world).await;
@@ -511,6 +553,47 @@ async fn an_emergency_has_an_owner_a_reason_and_an_end_and_is_in_the_trail() {
     let rows = owner.query(sql, &[]).await.expect("read");
     let actions: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(actions, ["emergency.declare", "emergency.stand_down"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_an_emergency_a_worker_of_several_queues_takes_the_urgent_ones_first() {
+    let world = World::new().await;
+    let anna = world.sign_in("anna@north").await;
+    let done = world.drafted(&anna).await;
+    let record = format!("/api/records/{}", done["record"]["id"]);
+    let signed = anna
+        .post(
+            &format!("{record}/sign"),
+            &json!({"version": done["record"]["version"]}),
+        )
+        .await;
+    assert_eq!(signed.status, StatusCode::OK, "{}", signed.text);
+    let report = anna.post(&format!("{record}/report"), &json!({})).await;
+    assert!(report.status.is_success(), "{}", report.text);
+    let (_, encounter) = world.encounter(&anna).await;
+    anna.upload(&encounter, "later", crate::world::WAV).await;
+
+    let lease = async || {
+        let lease = Duration::from_secs(0);
+        let jobs = world.db.lease_jobs(&QueueName::ALL, 1, "test", lease).await;
+        let queue = jobs.expect("asked")[0].queue;
+        let owner = world
+            .database
+            .connect(Login::Superuser)
+            .await
+            .expect("connected");
+        let again = "UPDATE jobs SET state = 'ready', lease_token = NULL, lease_owner = NULL, lease_expires_at = NULL WHERE state = 'leased'";
+        owner.execute(again, &[]).await.expect("given back");
+        queue
+    };
+    let usual = lease().await;
+    assert_eq!(usual, QueueName::Reports, "who came first, usually");
+    let operator = world.sign_in("operator").await;
+    let body =
+        json!({"scenario": "pandemic_response", "reason": "a wave of influenza", "hours": 1});
+    let declared = operator.post("/api/scaling/emergency", &body).await;
+    assert_eq!(declared.status, StatusCode::CREATED);
+    assert_eq!(lease().await, QueueName::Transcription);
 }
 
 #[tokio::test(flavor = "multi_thread")]

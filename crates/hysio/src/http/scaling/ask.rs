@@ -84,7 +84,8 @@ pub async fn declare(
     policy
         .validate(&declared, now)
         .map_err(|invalid| Problem::invalid(invalid.to_string()))?;
-    if !app.db.declare_emergency(&declared).await? {
+    let first = policy.priority_queues(&declared.scenario);
+    if !app.db.declare_emergency(&declared, first).await? {
         return Err(Problem::conflict(
             "emergency",
             "another emergency is declared: stand it down first",
