@@ -178,7 +178,9 @@ impl Verify {
                 stored(config, async |client| Ok(verify(&client, verifier).await?))?
             }
         };
-        print_report(io::stdout().lock(), &report, self.json)?;
+        let printed = print_report(io::stdout().lock(), &report, self.json);
+        // Who reads on or not: what is proven decides how this ends.
+        unless_closed(printed.map_err(Into::into))?;
         if !self.json {
             print_limits(keys.is_some() || self.export.is_none(), witness.is_some());
         }
