@@ -97,6 +97,11 @@ impl Policy {
     }
 
     #[must_use]
+    pub fn resource(&self) -> Resource {
+        self.resource
+    }
+
+    #[must_use]
     pub fn for_resource(self, resource: Resource) -> Self {
         Self { resource, ..self }
     }

@@ -134,6 +134,38 @@ impl Policy {
         (vec![proposal], memory)
     }
 
+    /// What it is about.
+    #[must_use]
+    pub fn signal(&self) -> &str {
+        &self.settings.signal
+    }
+
+    /// The memory of a policy that had seen a history of its signal, up to its end: what a replay starts with. Nothing was forecast, so
+    /// nothing is judged yet.
+    #[must_use]
+    pub fn remembering(&self, history: &Series) -> Memory {
+        let mut memory = Memory::default();
+        let step = self.settings.step_seconds;
+        let length = (history.step().days() * 86_400.0).round() as i64;
+        let begin = history.time(0).as_second();
+        let end = begin + length * i64::try_from(history.len()).unwrap_or(0);
+        let steps = i64::try_from(self.settings.history_steps).unwrap_or(0);
+        let first = (end.div_euclid(step) - steps - 1).max(begin.div_euclid(step));
+        for now in first..end.div_euclid(step) {
+            memory.moves_to(now, &self.settings);
+            let from = (now * step - begin).max(0);
+            let values = history.values().iter();
+            let to = (from + step - 1) / length - from / length + 1;
+            let values = values
+                .skip(usize::try_from(from / length).unwrap_or(0))
+                .take(usize::try_from(to).unwrap_or(0));
+            values
+                .filter(|value| !value.is_nan())
+                .for_each(|value| memory.sees(*value));
+        }
+        memory
+    }
+
     fn reading(&self, snapshot: &Snapshot) -> Result<f64, String> {
         match snapshot.signals.get(&self.settings.signal) {
             None => Err("was not read".to_owned()),

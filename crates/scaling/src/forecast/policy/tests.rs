@@ -211,3 +211,25 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_policy_that_is_given_its_history_forecasts_as_one_that_lived_through_it() {
+    let policy = policy(7200);
+    let mut lived = Memory::default();
+    live(&policy, &mut lived, 0..9 * 24, |at| Some(sessions(at)));
+    let seen: Vec<f64> = (0..9 * 24).map(|step| sessions(step * 3600 + 1)).collect();
+    let start = Timestamp::UNIX_EPOCH;
+    let history = Series::new(
+        start,
+        Step::Seconds(3600),
+        TimeZone::UTC,
+        Combine::Mean,
+        seen,
+    );
+    let mut given = policy.remembering(&history);
+    let next = 9 * 24..9 * 24 + 1;
+    let expected = live(&policy, &mut lived, next.clone(), |at| Some(sessions(at)));
+    let got = live(&policy, &mut given, next, |at| Some(sessions(at)));
+    assert!(matches!(got, Wants::AtLeast { .. }), "{got:?}");
+    assert_eq!(got, expected);
+}
