@@ -78,9 +78,30 @@ const NAMES: [&str; 8] = [
 ];
 
 fn sets() -> Result<Vec<Policies>, hysio_scaling::policies::Refused> {
-    let hpa = |target: u32, window: u32| ("hpa.yaml", format!("apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: workers\nspec:\n  scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: transcription-workers}}\n  minReplicas: 1\n  maxReplicas: 60\n  metrics:\n  - type: Resource\n    resource: {{name: cpu, target: {{type: Utilization, averageUtilization: {target}}}}}\n  behavior:\n    scaleDown: {{stabilizationWindowSeconds: {window}}}\n"));
-    let queue = |length: u32| ("queue.yaml", format!("apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata:\n  name: workers\nspec:\n  scaleTargetRef: {{name: transcription-workers}}\n  minReplicaCount: 1\n  maxReplicaCount: 60\n  triggers:\n  - type: redis\n    metadata: {{address: localhost:6379, listName: transcription_queue, listLength: \"{length}\"}}\n"));
-    let forecast = |lead: u32| ("forecast.yaml", format!("forecast:\n  policies:\n  - {{name: sessions, resource: transcription_workers, signal: active_sessions, per_instance: 1, lead_seconds: {lead}, most: 60}}\n"));
+    let hpa = |target: u32, window: u32| {
+        (
+            "hpa.yaml",
+            format!(
+                "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata:\n  name: workers\nspec:\n  scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: transcription-workers}}\n  minReplicas: 1\n  maxReplicas: 60\n  metrics:\n  - type: Resource\n    resource: {{name: cpu, target: {{type: Utilization, averageUtilization: {target}}}}}\n  behavior:\n    scaleDown: {{stabilizationWindowSeconds: {window}}}\n"
+            ),
+        )
+    };
+    let queue = |length: u32| {
+        (
+            "queue.yaml",
+            format!(
+                "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata:\n  name: workers\nspec:\n  scaleTargetRef: {{name: transcription-workers}}\n  minReplicaCount: 1\n  maxReplicaCount: 60\n  triggers:\n  - type: redis\n    metadata: {{address: localhost:6379, listName: transcription_queue, listLength: \"{length}\"}}\n"
+            ),
+        )
+    };
+    let forecast = |lead: u32| {
+        (
+            "forecast.yaml",
+            format!(
+                "forecast:\n  policies:\n  - {{name: sessions, resource: transcription_workers, signal: active_sessions, per_instance: 1, lead_seconds: {lead}, most: 60}}\n"
+            ),
+        )
+    };
     [
         vec![hpa(50, 300)],
         vec![hpa(70, 300)],
@@ -116,7 +137,14 @@ fn demand(kind: u32, days: u32) -> Demand {
             let shape = match kind {
                 0 => 1.0 + 5.0 * wave,
                 1 => 6.0,
-                2 => 2.0 + 2.0 * wave + if (0.60..0.65).contains(&day) { 20.0 } else { 0.0 },
+                2 => {
+                    2.0 + 2.0 * wave
+                        + if (0.60..0.65).contains(&day) {
+                            20.0
+                        } else {
+                            0.0
+                        }
+                }
                 _ => 12.0 - 5.0 * wave,
             };
             shape * (0.9 + 0.2 * random.f64())

@@ -172,7 +172,10 @@ pub fn run(
 }
 
 /// From a tick and what is seen at it to how many are wanted.
-fn deciding<'a>(demand: &'a Demand, decider: &'a Decider) -> Box<dyn FnMut(u32, &Seen) -> u32 + 'a> {
+fn deciding<'a>(
+    demand: &'a Demand,
+    decider: &'a Decider,
+) -> Box<dyn FnMut(u32, &Seen) -> u32 + 'a> {
     match decider {
         Decider::Fixed(count) => Box::new(move |_, _| *count),
         Decider::Policies {

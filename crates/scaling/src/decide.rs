@@ -75,15 +75,15 @@ pub fn decide(policies: &Policies, history: &History, snapshot: &Snapshot) -> (D
         last_at: Some(snapshot.at),
         ..memories
     };
-    // A clock that went back would make windows look into the future: what was noted is taken as of now.
-    let history = history.no_later_than(snapshot.at);
     for (resource, limit) in &policies.limits.resources {
         let Some(workload) = snapshot.workloads.get(resource) else {
             continue;
         };
+        // A clock that went back would make windows look into the future: what was noted is taken as of now.
+        let recommendations = history.recommended(*resource, snapshot.at);
         let past = combine::Past {
             desired: history.desired.get(resource).copied(),
-            recommendations: history.recommendations.get(resource),
+            recommendations: recommendations.as_ref(),
         };
         let proposals = by_resource.remove(resource).unwrap_or_default();
         let (wish, recommendations) =

@@ -1,12 +1,19 @@
 //! Policies at equal cost: one that misses less because it has more replicas is no better. The reference is retuned first, and both are
 //! compared at the same replica hours, on days that neither was tuned on.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::score::Score;
 
 /// At how many costs two curves are compared.
 const COSTS: usize = 9;
+
+/// Costs that are compared, over the oracle's: whoever spends less than it can't have what is needed, and with twice as much nothing is
+/// missing anyway.
+const LEAST_COST: f64 = 1.0;
+const MOST_COST: f64 = 2.0;
 
 /// What one has and does at a cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -78,8 +85,8 @@ impl Curve {
     }
 }
 
-/// Which of the tuned points of a policy to follow, by what was learnt: the least of the worse of two ratios to the reference at the
-/// same cost, under-provisioning and actions. Indices into `points`.
+/// Which of the tuned points of a policy to follow, by what was learnt: those of which none costs less and is less in the worse of two
+/// ratios to the reference at the same cost, under-provisioning and actions. Indices into `points`.
 #[must_use]
 pub fn chosen(points: &[At], reference: &Curve) -> Vec<usize> {
     let ratio = |point: &At| {
@@ -88,27 +95,18 @@ pub fn chosen(points: &[At], reference: &Curve) -> Vec<usize> {
         let actions = point.actions_a_day / other.actions_a_day.max(f64::MIN_POSITIVE);
         Some(under.max(actions))
     };
-    let mut ranked: Vec<(usize, f64, f64)> = points
-        .iter()
-        .enumerate()
-        .filter_map(|(at, point)| Some((at, point.cost, ratio(point)?)))
-        .collect();
-    ranked.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.2.total_cmp(&b.2)));
-    // The best in each ninth of the range of costs.
-    let Some((low, high)) = reference.ends() else {
-        return Vec::new();
-    };
-    let width = (high - low).max(f64::MIN_POSITIVE) / COSTS as f64;
-    (0..COSTS)
-        .filter_map(|part| {
-            let within = |cost: f64| ((cost - low) / width).floor().min(COSTS as f64 - 1.0) == part as f64;
-            ranked
-                .iter()
-                .filter(|(_, cost, _)| within(*cost))
-                .min_by(|a, b| a.2.total_cmp(&b.2))
-                .map(|(at, ..)| *at)
-        })
-        .collect()
+    // Between whole tenths of the oracle's cost, the best; a finer choice would be one by luck.
+    let mut best: BTreeMap<i64, (f64, usize)> = BTreeMap::new();
+    for (at, point) in points.iter().enumerate() {
+        if let Some(ratio) = ratio(point) {
+            let tenth = (point.cost * 10.0).round() as i64;
+            let kept = best.entry(tenth).or_insert((ratio, at));
+            if ratio < kept.0 {
+                *kept = (ratio, at);
+            }
+        }
+    }
+    best.into_values().map(|(_, at)| at).collect()
 }
 
 /// Two curves at the same costs.
@@ -122,11 +120,11 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares evenly over the costs that both have; `None` when there are none.
+    /// Compares evenly over the costs that both have, from the oracle's to twice that; `None` when there are none.
     #[must_use]
     pub fn of(reference: &Curve, policy: &Curve) -> Option<Self> {
         let (a, b) = (reference.ends()?, policy.ends()?);
-        let (low, high) = (a.0.max(b.0), a.1.min(b.1));
+        let (low, high) = (a.0.max(b.0).max(LEAST_COST), a.1.min(b.1).min(MOST_COST));
         if low > high {
             return None;
         }
@@ -135,9 +133,9 @@ impl Comparison {
             .filter_map(|cost| Some((reference.at(cost)?, policy.at(cost)?)))
             .collect();
         let ratio = |of: fn(&At) -> f64| {
-            let (theirs, ours) = at
-                .iter()
-                .fold((0.0, 0.0), |sum, pair| (sum.0 + of(&pair.0), sum.1 + of(&pair.1)));
+            let (theirs, ours) = at.iter().fold((0.0, 0.0), |sum, pair| {
+                (sum.0 + of(&pair.0), sum.1 + of(&pair.1))
+            });
             ours / f64::max(theirs, f64::MIN_POSITIVE)
         };
         Some(Self {
@@ -178,7 +176,7 @@ mod tests {
         assert!((got.under_ratio - 0.5).abs() < 1e-12);
         assert!((got.actions_ratio - 0.5).abs() < 1e-12);
         // What is only better because it costs more is no better.
-        let dearer = Curve::through(&[at(3.0, 1.0, 1.0), at(4.0, 0.5, 1.0)]);
+        let dearer = Curve::through(&[at(2.5, 1.0, 1.0), at(3.0, 0.5, 1.0)]);
         assert_eq!(Comparison::of(&reference, &dearer), None);
     }
 }

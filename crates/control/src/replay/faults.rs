@@ -163,9 +163,15 @@ mod tests {
     #[test]
     fn a_fault_is_said_with_when_how_long_and_how_bad() {
         let got = chaos("pandemic@6h+90m=2.5");
-        assert_eq!((got.from, got.ticks, got.kind), (1440, 360, Kind::Surge(2.5)));
+        assert_eq!(
+            (got.from, got.ticks, got.kind),
+            (1440, 360, Kind::Surge(2.5))
+        );
         let got = chaos("quota-hit");
-        assert_eq!((got.from, got.ticks, got.kind), (2880, 240, Kind::QuotaHit(7)));
+        assert_eq!(
+            (got.from, got.ticks, got.kind),
+            (2880, 240, Kind::QuotaHit(7))
+        );
         assert_eq!(chaos("lost-zone=0.5").kind, Kind::LostZone(0.5));
         assert_eq!(Fault::chaos(&Fault::all(), 6000, 7)[4].from, 5000);
     }

@@ -96,7 +96,10 @@ fn recovery(course: &Course) -> (f64, f64) {
         }
     }
     let seconds = |ticks: u32| f64::from(ticks) * TICK_SECONDS;
-    (seconds(short) / f64::from(episodes.max(1)), seconds(longest))
+    (
+        seconds(short) / f64::from(episodes.max(1)),
+        seconds(longest),
+    )
 }
 
 #[cfg(test)]

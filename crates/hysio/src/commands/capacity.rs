@@ -3,7 +3,7 @@
 mod analyse;
 mod cost;
 mod forecast;
-mod html;
+pub mod html;
 pub mod size;
 mod words;
 

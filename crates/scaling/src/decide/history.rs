@@ -31,11 +31,17 @@ pub struct Recommendation {
 }
 
 impl History {
-    pub(super) fn no_later_than(&self, now: Timestamp) -> Self {
-        let mut history = self.clone();
-        for recommendation in history.recommendations.values_mut().flatten() {
-            recommendation.at = recommendation.at.min(now);
-        }
-        history
+    /// The recommendations for a resource, none of them later than now.
+    pub(super) fn recommended(
+        &self,
+        resource: Resource,
+        now: Timestamp,
+    ) -> Option<Vec<Recommendation>> {
+        let earlier = self.recommendations.get(&resource)?.iter();
+        let no_later = earlier.map(|it| Recommendation {
+            at: it.at.min(now),
+            ..*it
+        });
+        Some(no_later.collect())
     }
 }

@@ -58,7 +58,9 @@ fn turns(key: &str) -> Option<Turns> {
 impl Turns {
     fn choices(&self, value: f64) -> Vec<f64> {
         let mut all: Vec<f64> = match self {
-            Self::Percent => (4..=19).map(|twentieth| f64::from(twentieth) * 5.0).collect(),
+            Self::Percent => (4..=19)
+                .map(|twentieth| f64::from(twentieth) * 5.0)
+                .collect(),
             Self::Seconds(choices) => choices.to_vec(),
             Self::Amount => quarters(value).map(rounded).collect(),
             Self::Whole => quarters(value).map(|it| it.round().max(1.0)).collect(),
@@ -102,8 +104,7 @@ pub fn find(files: &BTreeMap<String, String>, resource: Resource) -> Vec<Knob> {
         }
         let mut at = 0;
         for (number, line) in text.split_inclusive('\n').enumerate() {
-            let of_another =
-                is_limits && !line.trim_start().starts_with(&format!("{resource}:"));
+            let of_another = is_limits && !line.trim_start().starts_with(&format!("{resource}:"));
             if !of_another {
                 knobs.extend(in_line(name, number + 1, line, at));
             }
@@ -143,10 +144,16 @@ fn is_about(files: &BTreeMap<String, String>, name: &str, resource: Resource) ->
         return false;
     };
     policies.hpa.iter().any(|it| it.resource == resource)
-        || policies.keda.iter().any(|it| it.object.resource == resource)
+        || policies
+            .keda
+            .iter()
+            .any(|it| it.object.resource == resource)
         || policies.forecast.iter().any(|it| it.resource() == resource)
         || policies.matrix.is_some()
-        || policies.target_tracking.iter().any(|it| it.resource() == resource)
+        || policies
+            .target_tracking
+            .iter()
+            .any(|it| it.resource() == resource)
 }
 
 /// Each `key: number` of a line, with or without quotes. What stands behind a `#` is no setting.
@@ -200,9 +207,13 @@ mod tests {
     const HPA: &str = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: app}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: hysio-app}\n  minReplicas: 3\n  maxReplicas: 20\n  metrics:\n  - type: Resource\n    resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}\n";
 
     fn files() -> BTreeMap<String, String> {
-        [("app.yaml", HPA), ("limits.yaml", LIMITS), ("queue.yaml", QUEUE)]
-            .map(|(name, text)| (name.to_owned(), text.to_owned()))
-            .into()
+        [
+            ("app.yaml", HPA),
+            ("limits.yaml", LIMITS),
+            ("queue.yaml", QUEUE),
+        ]
+        .map(|(name, text)| (name.to_owned(), text.to_owned()))
+        .into()
     }
 
     #[test]
@@ -231,11 +242,16 @@ mod tests {
         assert_eq!(turned["app.yaml"], HPA);
         assert_eq!(
             turned["limits.yaml"],
-            LIMITS.replace("min: 1, max: 4, scale_in_after_seconds: 60", "min: 2, max: 4, scale_in_after_seconds: 1800")
+            LIMITS.replace(
+                "min: 1, max: 4, scale_in_after_seconds: 60",
+                "min: 2, max: 4, scale_in_after_seconds: 1800"
+            )
         );
         assert_eq!(
             turned["queue.yaml"],
-            QUEUE.replace("minReplicaCount: 1", "minReplicaCount: 3").replace("\"50\"", "\"13\"")
+            QUEUE
+                .replace("minReplicaCount: 1", "minReplicaCount: 3")
+                .replace("\"50\"", "\"13\"")
         );
         let same: Vec<f64> = knobs.iter().map(|knob| knob.value).collect();
         assert_eq!(super::turned(&files(), &knobs, &same), files());

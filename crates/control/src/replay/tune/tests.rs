@@ -6,7 +6,8 @@ use hysio_scaling::{
 use super::*;
 
 fn files() -> BTreeMap<String, String> {
-    let limits = "resources:\n  transcription_workers: {min: 1, max: 40, scale_in_after_seconds: 300}\n";
+    let limits =
+        "resources:\n  transcription_workers: {min: 1, max: 40, scale_in_after_seconds: 300}\n";
     let hpa = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: workers}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: transcription-workers}\n  minReplicas: 1\n  maxReplicas: 40\n  metrics:\n  - type: Resource\n    resource: {name: cpu, target: {type: Utilization, averageUtilization: 90}}\n";
     [("limits.yaml", limits), ("hpa.yaml", hpa)]
         .map(|(name, text)| (name.to_owned(), text.to_owned()))
@@ -16,7 +17,13 @@ fn files() -> BTreeMap<String, String> {
 /// Twelve hours of minutes with a busy middle, turned by some hours.
 fn demand(shift: usize) -> Demand {
     let rates: Vec<f64> = (0..720)
-        .map(|minute| if ((minute + shift) % 720) / 180 == 1 { 8.0 } else { 2.0 })
+        .map(|minute| {
+            if ((minute + shift) % 720) / 180 == 1 {
+                8.0
+            } else {
+                2.0
+            }
+        })
         .collect();
     Demand {
         start: "2024-05-01T00:00:00Z".parse().unwrap(),
@@ -91,20 +98,27 @@ fn nothing_on_the_front_is_beaten_and_it_has_better_points_than_a_target_that_is
 fn what_wins_only_where_it_was_learnt_is_not_recommended() {
     let knobs = find(&files(), Resource::TranscriptionWorkers);
     let stated: Vec<f64> = knobs.iter().map(|knob| knob.value).collect();
-    let at = knobs.iter().position(|it| it.key == "averageUtilization").unwrap();
+    let at = knobs
+        .iter()
+        .position(|it| it.key == "averageUtilization")
+        .unwrap();
     // A setting that was seen to be good, and is bad: the highest target there is.
     let mut bad = stated.clone();
     bad[at] = 95.0;
     with_contest(&demand(90), |held_out| {
-        let honest = |values: &[f64]| held_out.run(&turned(&files(), &knobs, values)).unwrap().score;
+        let honest = |values: &[f64]| {
+            held_out
+                .run(&turned(&files(), &knobs, values))
+                .unwrap()
+                .score
+        };
         let (score, of_bad) = (honest(&stated), honest(&bad));
         assert!(of_bad.late_jobs > score.late_jobs);
         let lucky = Score {
             late_jobs: 0.0,
             ..score
         };
-        let points = [(stated, score), (bad, lucky)]
-            .map(|(values, score)| Point { values, score });
+        let points = [(stated, score), (bad, lucky)].map(|(values, score)| Point { values, score });
         let advice = advise(&points, Misses::LateJobs, &files(), &knobs, held_out).unwrap();
         assert!(
             matches!(&advice, Advice::Keep { why } if why.contains("only on the days")),
@@ -122,7 +136,10 @@ fn what_also_wins_on_held_out_days_is_recommended_and_read_again() {
         let mut points = points.clone();
         points[0].score.replica_hours *= 10.0;
         let advice = advise(&points, Misses::LateJobs, &files(), &knobs, held_out).unwrap();
-        if let Advice::Take { values, held_out, .. } = advice {
+        if let Advice::Take {
+            values, held_out, ..
+        } = advice
+        {
             let files = turned(&files(), &knobs, &values);
             assert!(Policies::read(&files).is_ok());
             assert!(held_out.late_jobs.is_finite());

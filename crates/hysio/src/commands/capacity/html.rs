@@ -2,6 +2,7 @@
 
 mod chart;
 mod charts;
+mod replayed;
 mod tables;
 
 use std::{fmt::Write as _, fs, path::Path};
@@ -13,6 +14,7 @@ use hysio_scaling::{
     trace::Trace,
 };
 
+pub use self::replayed::Replayed;
 use super::{analyse::finding, forecast::Outlook, words};
 
 /// What a report is made of.
@@ -36,12 +38,7 @@ impl Page<'_> {
             body += &section("months", "The months ahead", &self.months(outlook));
         }
         body += &section("history", "About the history", &self.history());
-        format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-             <title>Capacity plan: {}</title><style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
-            escape(&self.source),
-            include_str!("html/style.css"),
-        )
+        document(&format!("Capacity plan: {}", self.source), &body)
     }
 
     fn head(&self) -> String {
@@ -160,6 +157,16 @@ impl Page<'_> {
         let notes: Vec<String> = report.notes.iter().map(|note| sentence(note)).collect();
         format!("<p>{} rows.</p>{}", report.rows, list("notes", &notes))
     }
+}
+
+/// A whole page.
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{}</title><style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
+        escape(title),
+        include_str!("html/style.css"),
+    )
 }
 
 fn growth(long: &Long) -> String {
