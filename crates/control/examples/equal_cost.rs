@@ -23,8 +23,8 @@ use hysio_scaling::{
 
 const RESOURCE: Resource = Resource::TranscriptionWorkers;
 const LIMITS: &str =
-    "resources:\n  transcription_workers: {min: 1, max: 200, scale_in_after_seconds: 300}\n";
-const HPA: &str = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: workers}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: transcription-workers}\n  minReplicas: 1\n  maxReplicas: 200\n  metrics:\n  - type: Resource\n    resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}\n  behavior:\n    scaleUp: {stabilizationWindowSeconds: 0}\n    scaleDown: {stabilizationWindowSeconds: 300}\n";
+    "resources:\n  transcription_workers: {min: 1, max: 64, scale_in_after_seconds: 300}\n";
+const HPA: &str = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: workers}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: transcription-workers}\n  minReplicas: 1\n  maxReplicas: 64\n  metrics:\n  - type: Resource\n    resource: {name: cpu, target: {type: Utilization, averageUtilization: 70}}\n  behavior:\n    scaleUp: {stabilizationWindowSeconds: 0}\n    scaleDown: {stabilizationWindowSeconds: 300}\n";
 
 /// Finer steps are put together: what comes and goes within a minute is noise that nobody can follow with starts of ten minutes.
 const FIVE_MINUTES: Step = Step::Seconds(300);
@@ -129,7 +129,7 @@ fn compare(series: &Series, days: usize, runs: usize) -> Result<Option<Compariso
                 startup_seconds: 600.0,
                 drain_seconds: 30.0,
                 failures_a_day: 0.0,
-                quota: 200,
+                quota: 64,
                 chaos: Vec::new(),
             },
             resource: RESOURCE,
@@ -140,7 +140,7 @@ fn compare(series: &Series, days: usize, runs: usize) -> Result<Option<Compariso
     let per_instance = mean / 8.0 * 0.8;
     let step = (series.step().days() * 86_400.0).max(900.0);
     let forecast = format!(
-        "forecast:\n  policies:\n  - {{name: demand, resource: transcription_workers, signal: active_sessions, per_instance: {per_instance:.3}, lead_seconds: {}, step_seconds: {step}, most: 200}}\n",
+        "forecast:\n  policies:\n  - {{name: demand, resource: transcription_workers, signal: active_sessions, per_instance: {per_instance:.3}, lead_seconds: {}, step_seconds: {step}, most: 64}}\n",
         step.max(900.0)
     );
     let hpa = BTreeMap::from([

@@ -304,7 +304,7 @@ fn tuning_writes_the_same_manifests_with_other_numbers_only_where_they_win_on_he
     assert!(!front.is_empty());
     let [stated, held_out] = ["stated", "held_out"].map(|it| tuned[it].clone());
     assert!(stated["score"]["late_jobs"].is_f64() && held_out[0]["score"]["late_jobs"].is_f64());
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = std::fs::read_to_string(&page).unwrap();
     assert!(page.contains("<svg") && !page.contains("<script") && !page.contains("http://"));
     let Some(taken) = tuned["advice"].get("take") else {
         assert!(

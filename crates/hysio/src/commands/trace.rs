@@ -1,6 +1,5 @@
 //! A trace of demand from a file, as the planner's commands take it.
 
-mod history;
 mod prometheus;
 mod synthetic;
 
@@ -21,7 +20,10 @@ use hysio_scaling::{
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
-use crate::start::ConfigArgument;
+use crate::{
+    measured,
+    start::{self, ConfigArgument},
+};
 
 #[derive(Clone, Debug, Args)]
 pub struct TraceArguments {
@@ -174,13 +176,15 @@ impl Source {
         }
         if let Some(series) = &self.history {
             let config = self.config.load()?;
-            let asked = history::Asked {
+            let asked = measured::Asked {
                 series,
                 since: self.since,
                 step,
                 zone,
             };
-            return super::block_on(history::load(&config, asked));
+            return super::block_on(async {
+                measured::load(&start::connect(&config).await?, asked).await
+            });
         }
         let asked = prometheus::Asked {
             url: self.prometheus.as_deref().unwrap_or_default(),

@@ -23,7 +23,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    audit, codes, encounters, events, health, jobs, learning, patients,
+    capacity, audit, codes, encounters, events, health, jobs, learning, patients,
     problem::{Problem, Result},
     recordings, records, scaling, session, suggestions, ui, upload, users,
 };
@@ -211,6 +211,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(scaling::status))
         .routes(routes!(scaling::plan))
         .routes(routes!(scaling::change))
+        .routes(routes!(capacity::plan))
 }
 
 /// The API's description, as committed in `docs/api/openapi.json`.

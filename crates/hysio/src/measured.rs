@@ -1,13 +1,12 @@
-//! A trace from what Hysio itself measured: the samples of its scaler, and the hours that they were put together to.
+//! Demand as Hysio itself measured it: the samples of its scaler, and the hours that they were put together to.
 
 use anyhow::ensure;
+use hysio_infra::postgres::Database;
 use hysio_scaling::{
     series::{Combine, HOUR, Series, Step},
     trace::{Report, Trace},
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-
-use crate::{config::Config, start};
 
 pub struct Asked<'a> {
     pub series: &'a str,
@@ -17,8 +16,10 @@ pub struct Asked<'a> {
 }
 
 /// The series, in steps that end now. A step in which nothing was measured is not known.
-pub async fn load(config: &Config, asked: Asked<'_>) -> anyhow::Result<Trace> {
-    let db = start::connect(config).await?;
+///
+/// # Errors
+/// When it was not measured, with the series that were, or the database is away.
+pub async fn load(db: &Database, asked: Asked<'_>) -> anyhow::Result<Trace> {
     let seconds = (asked.step.days() * 86_400.0).round() as i64;
     ensure!(
         asked.step.days() <= 7.0,
