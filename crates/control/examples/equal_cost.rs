@@ -135,6 +135,7 @@ fn compare(series: &Series, days: usize, runs: usize) -> Result<Option<Compariso
             resource: RESOURCE,
             signals: &signals,
             before: &before[at],
+            forecasts: hysio_scaling::forecast::policy::Kept::default(),
         })
         .collect();
     let per_instance = mean / 8.0 * 0.8;

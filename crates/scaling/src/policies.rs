@@ -131,6 +131,13 @@ impl Policies {
         }
     }
 
+    /// Takes forecasts that were made before from a store; they are the same as they would be.
+    pub fn keep_forecasts(&mut self, kept: &forecast::policy::Kept) {
+        for policy in &mut self.forecast {
+            policy.keep(kept);
+        }
+    }
+
     fn add_matrix(&mut self, name: &str, text: &str) -> Result<(), Error> {
         let matrix = matrix::Policy::parse(name, text)?;
         let calendar = season::Policy::parse(name, text)?;

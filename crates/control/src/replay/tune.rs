@@ -12,6 +12,7 @@ use std::{
 
 use hysio_scaling::{
     Resource,
+    forecast::policy::Kept,
     policies::{
         Policies, Refused,
         knobs::{Knob, turned},
@@ -38,13 +39,16 @@ pub struct Contest<'a> {
     pub signals: &'a BTreeMap<String, Shows>,
     /// What signals were before.
     pub before: &'a BTreeMap<String, Series>,
+    /// Forecasts, which are the same in every run on the same days.
+    pub forecasts: Kept,
 }
 
 impl Contest<'_> {
     /// # Errors
     /// What is wrong with the files.
     pub fn run(&self, files: &BTreeMap<String, String>) -> Result<Run, Refused> {
-        let policies = Policies::read(files)?;
+        let mut policies = Policies::read(files)?;
+        policies.keep_forecasts(&self.forecasts);
         let decider = Decider::Policies {
             policies: &policies,
             resource: self.resource,

@@ -18,6 +18,7 @@ use hysio_control::replay::{
 use hysio_scaling::{
     Resource,
     capacity::size::Objective,
+    forecast::policy::Kept,
     policies::Policies,
     series::{Combine, Series, Step},
 };
@@ -282,6 +283,7 @@ impl Stage {
             resource: self.resource,
             signals: &self.signals,
             before: &self.before,
+            forecasts: Kept::default(),
         }
     }
 

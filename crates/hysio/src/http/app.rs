@@ -23,7 +23,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    capacity, audit, codes, encounters, events, health, jobs, learning, patients,
+    audit, capacity, codes, encounters, events, health, jobs, learning, patients,
     problem::{Problem, Result},
     recordings, records, scaling, session, suggestions, ui, upload, users,
 };

@@ -129,7 +129,10 @@ fn planned(trace: &hysio_scaling::trace::Trace, per_instance: f64) -> Plan {
     let begin = series.len().saturating_sub(PAST_HOURS);
     let past = (begin..series.len()).map(|at| {
         let value = series.values()[at];
-        (series.local_time(at).to_string(), value.is_finite().then_some(value))
+        (
+            series.local_time(at).to_string(),
+            value.is_finite().then_some(value),
+        )
     });
     let (short, no_short) = apart(short(series, &settings).map(|it| json!(it)));
     let (long, no_long) = apart(long(series, MONTHS, &settings).map(|it| json!(it)));
@@ -145,7 +148,7 @@ fn planned(trace: &hysio_scaling::trace::Trace, per_instance: f64) -> Plan {
     }
 }
 
-fn apart<T>(result: Result<T, String>) -> (Option<T>, Option<String>) {
+fn apart<T>(result: std::result::Result<T, String>) -> (Option<T>, Option<String>) {
     match result {
         Ok(value) => (Some(value), None),
         Err(why) => (None, Some(why)),

@@ -55,6 +55,7 @@ fn with_contest<T>(demand: &Demand, what: impl FnOnce(&Contest) -> T) -> T {
         resource: Resource::TranscriptionWorkers,
         signals: &signals,
         before: &before,
+        forecasts: hysio_scaling::forecast::policy::Kept::default(),
     })
 }
 

@@ -85,18 +85,18 @@ impl Command {
             misses: Misses::UnderProvisioning,
         };
         let progress = bar((runs * sets.len()) as u64, "tuning");
+        let first = learnt.contest();
         let mut tuned = Vec::new();
         for (_, files) in sets {
             let knobs = find(files, stage.resource);
-            tuned.push(search.points(files, &knobs, &learnt.contest(), &|| progress.inc(1))?);
+            tuned.push(search.points(files, &knobs, &first, &|| progress.inc(1))?);
         }
         progress.finish_and_clear();
+        let later = held_out.contest();
         let again = |set: usize, points: &[&Point]| -> anyhow::Result<Vec<At>> {
             let (files, knobs) = (&sets[set].1, find(&sets[set].1, stage.resource));
             let score = |point: &&Point| {
-                let run = held_out
-                    .contest()
-                    .run(&turned(files, &knobs, &point.values))?;
+                let run = later.run(&turned(files, &knobs, &point.values))?;
                 Ok(At::from(&run.score))
             };
             points.iter().map(score).collect()
