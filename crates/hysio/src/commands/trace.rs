@@ -25,7 +25,7 @@ use crate::{
     start::{self, ConfigArgument},
 };
 
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct TraceArguments {
     /// The column with values, by name; without it the second.
     #[arg(long)]

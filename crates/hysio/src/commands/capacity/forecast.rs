@@ -235,11 +235,9 @@ fn months(long: &Long, settings: &Settings) -> String {
         .choice
         .as_ref()
         .map_or("No model is used".to_owned(), words::choice);
-    let growth = long
-        .growth
-        .map_or("growth: not known".to_owned(), |growth| {
-            format!("growth: {:+.1} % a year", 100.0 * growth)
-        });
+    let growth = words::growth(long).map_or("growth: not known".to_owned(), |growth| {
+        format!("growth: {growth}")
+    });
     let lines: String = long
         .unknown
         .iter()

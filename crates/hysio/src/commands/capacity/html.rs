@@ -170,8 +170,11 @@ fn document(title: &str, body: &str) -> String {
 }
 
 fn growth(long: &Long) -> String {
-    let growth = long.growth.map_or("Growth is not known.".to_owned(), |growth| {
-        format!("Growth from year to year: {:+.1} % a year over {:.1} years, apart from the season.", 100.0 * growth, long.years_seen)
+    let growth = words::growth(long).map_or("Growth is not known.".to_owned(), |growth| {
+        format!(
+            "Growth from year to year: {growth} over {:.1} years, apart from the season.",
+            long.years_seen
+        )
     });
     format!(
         "{growth} Busy hours are ×{:.2} of the mean.",
