@@ -79,6 +79,7 @@ fn peaks_are_found_and_capacity_is_rounded_up() {
 fn a_forecast_has_48_hours_12_months_and_a_report_that_needs_nothing_else() {
     let (folder, file) = trace();
     let page = folder.path().join("plan.html");
+    let paper = folder.path().join("plan.pdf");
     let report = json(&[
         "capacity",
         "forecast",
@@ -86,9 +87,12 @@ fn a_forecast_has_48_hours_12_months_and_a_report_that_needs_nothing_else() {
         "--json",
         "--html",
         page.to_str().unwrap(),
+        "--pdf",
+        paper.to_str().unwrap(),
         "--quota",
         "4",
     ]);
+    assert!(std::fs::read(&paper).unwrap().starts_with(b"%PDF-"));
     let outlook = &report["outlook"];
     assert_eq!(outlook["short"]["points"].as_array().unwrap().len(), 48);
     assert_eq!(outlook["long"]["months"].as_array().unwrap().len(), 12);
@@ -543,4 +547,35 @@ fn a_trace_that_is_larger_than_the_memory_is_streamed() {
     );
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["trace"]["rows"], 1_000_000);
+}
+
+#[test]
+fn how_bursty_arrivals_are_is_measured_from_a_trace_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("batches.csv");
+    let mut text = String::from("timestamp,requests\n");
+    let start: jiff::Timestamp = "2024-05-01T00:00:00Z".parse().unwrap();
+    // Every third minute nine at once.
+    for minute in 0..900 {
+        let at = start + jiff::SignedDuration::from_mins(minute);
+        let _ = writeln!(text, "{at},{}", if minute * 7919 % 3 == 0 { 9 } else { 1 });
+    }
+    std::fs::write(&file, text).unwrap();
+    let size = |more: &[&str]| {
+        let mut arguments = vec![
+            "capacity",
+            "size",
+            "--rate",
+            "5/s",
+            "--service-mean",
+            "1s",
+            "--json",
+        ];
+        arguments.extend(more);
+        json(&arguments)
+    };
+    let measured = size(&["--arrivals", file.to_str().unwrap()]);
+    assert!(measured["arrivals"]["variability"].as_f64().unwrap() > 3.0);
+    let replicas = |sizing: &Value| sizing["sizing"]["for_demand"].as_u64().unwrap();
+    assert!(replicas(&measured) > replicas(&size(&[])));
 }

@@ -4,6 +4,7 @@ mod analyse;
 mod cost;
 mod forecast;
 pub mod html;
+mod pdf;
 pub mod size;
 mod words;
 

@@ -198,7 +198,7 @@ fn list(class: &str, lines: &[String]) -> String {
 }
 
 /// With a capital and a full stop.
-fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first: String = letters
         .next()
