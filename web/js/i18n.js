@@ -29,10 +29,12 @@ export function t(key, values = {}) {
 const formats = {
   time: { hour: "2-digit", minute: "2-digit" },
   day: { day: "numeric", month: "short", year: "numeric" },
+  second: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+  weekday: { weekday: "short", hour: "2-digit", minute: "2-digit" },
   moment: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" },
 };
 
-/** An instant (RFC 3339 or Date) as "time", "day" or "moment". English takes the day-first order of clinicians here. */
+/** An instant (RFC 3339 or Date) as "time", "second", "weekday", "day" or "moment". English takes the day-first order of clinicians here. */
 export function when(instant, format = "moment") {
   return new Intl.DateTimeFormat(locale(), formats[format]).format(new Date(instant));
 }
@@ -44,6 +46,11 @@ export function calendarDay(text) {
 
 export function percent(share) {
   return new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: 0 }).format(share);
+}
+
+/** A number with two decimals at most. */
+export function number(value) {
+  return new Intl.NumberFormat(locale(), { maximumFractionDigits: Math.abs(value) < 10 ? 2 : 0 }).format(value);
 }
 
 function locale() {

@@ -71,7 +71,7 @@ pub async fn tick(
         match log.begin(&wish).await? {
             Begun::Yes(change) => begun.push(change),
             Begun::InFlight(other) => {
-                not_begun.push(format!("{}: {other} is in flight", wish.resource))
+                not_begun.push(format!("{}: {other} is in flight", wish.resource));
             }
             Begun::AlreadySo => {}
         }

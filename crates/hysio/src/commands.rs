@@ -21,6 +21,7 @@ mod replay;
 pub mod scale;
 pub mod scaler;
 pub mod simulate;
+mod table;
 pub mod trace;
 pub mod transcribe;
 pub mod transcription;

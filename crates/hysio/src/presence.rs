@@ -29,9 +29,15 @@ use uuid::Uuid;
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 const CHECK_EVERY: Duration = Duration::from_secs(30);
 
-/// Set by the supervisor: the pool that a worker is of, and the id that it is known by.
+/// Set by the supervisor: the pool that a process is of, and the id that it is known by.
 pub const RESOURCE: &str = "HYSIO_RESOURCE";
 pub const INSTANCE: &str = "HYSIO_INSTANCE";
+
+/// The pool that this process is of, if it is of one.
+#[must_use]
+pub fn pool() -> Option<String> {
+    from_environment(RESOURCE)
+}
 
 /// Counts of this process since it started. Cheap to clone.
 #[derive(Clone, Default)]
@@ -106,7 +112,7 @@ impl Presence {
         let identity = Identity {
             id: from_environment(INSTANCE).unwrap_or_else(Uuid::now_v7),
             service: self.service,
-            resource: from_environment(RESOURCE),
+            resource: pool(),
             host: crate::worker::hostname(),
             pid: std::process::id(),
             address: self.address.clone(),

@@ -13,11 +13,15 @@ use hysio_infra::{
     postgres::{self, Database, Settings, Vault, migrate},
 };
 
-use crate::{config::Config, lifecycle::Lifecycle, metrics::Metrics, telemetry};
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::{config::Config, lifecycle::Lifecycle, metrics::Metrics, presence, telemetry};
 
 /// How long a role waits at its start for a database that is not there yet.
 const WAIT_FOR_DATABASE: Duration = Duration::from_secs(30);
 /// How long an address may stay in use when Hysio starts.
+/// Connections that wait to be accepted; the system's own bound is lower on most machines.
+const BACKLOG: u32 = 4_096;
 const WAIT_FOR_ADDRESS: Duration = Duration::from_secs(5);
 /// How long requests may take to finish when the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -114,6 +118,18 @@ pub async fn must_become_free(address: SocketAddr) -> anyhow::Result<()> {
     }
 }
 
+/// Members of a pool share their address, and the system spreads connections over them. Others have it for themselves.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(presence::pool().is_some())?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 fn busy(address: SocketAddr) -> String {
     format!(
         "{address} cannot be listened on: is something else running there? Choose another under `http` in the configuration"
@@ -202,9 +218,7 @@ pub async fn serve(
     router: Router,
     lifecycle: &Lifecycle,
 ) -> anyhow::Result<()> {
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .with_context(|| busy(address))?;
+    let listener = listen(address).with_context(|| busy(address))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
     let soft = lifecycle.soft.clone();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();

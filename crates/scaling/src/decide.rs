@@ -79,11 +79,9 @@ pub fn decide(policies: &Policies, history: &History, snapshot: &Snapshot) -> (D
         let Some(workload) = snapshot.workloads.get(resource) else {
             continue;
         };
-        // A clock that went back would make windows look into the future: what was noted is taken as of now.
-        let recommendations = history.recommended(*resource, snapshot.at);
         let past = combine::Past {
             desired: history.desired.get(resource).copied(),
-            recommendations: recommendations.as_ref(),
+            recommendations: history.recommendations.get(resource),
         };
         let proposals = by_resource.remove(resource).unwrap_or_default();
         let (wish, recommendations) =

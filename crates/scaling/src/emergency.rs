@@ -171,10 +171,10 @@ impl Policy {
         }
     }
 
-    /// The queues whose jobs go first now, the most urgent first; empty when there is no order to keep.
+    /// The queues whose jobs go first in a scenario, the most urgent first; empty when there is no order to keep.
     #[must_use]
-    pub fn priority_queues(&self, snapshot: &Snapshot) -> &[QueueName] {
-        match self.active(snapshot) {
+    pub fn priority_queues(&self, scenario: &str) -> &[QueueName] {
+        match self.scenarios.get(scenario) {
             Some(scenario) if scenario.priority_queues => &self.queues,
             _ => &[],
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_saphyr::Spanned;
+use serde_saphyr::{Location, Spanned};
 
 use crate::{
     Resource,
@@ -81,57 +81,8 @@ impl Limits {
         )?;
         let mut resources = BTreeMap::new();
         for (name, row) in document.resources {
-            let place = row.referenced;
-            let refuse = |key: &str, input: String, problem: &str, way_out: &str| {
-                Err(file.refuse(place, key, &input, problem, way_out))
-            };
-            let row = row.value;
-            let resource: Resource = match name.parse() {
-                Ok(resource) => resource,
-                Err(problem) => return refuse("resources", name, "is not known", &problem),
-            };
-            if row.min < 0 || row.min > row.max {
-                let both = format!("{} to {}", row.min, row.max);
-                return refuse(
-                    &name,
-                    both,
-                    "is no range",
-                    "make min at least 0 and at most max",
-                );
-            }
-            if !(0..=WINDOW_SECONDS_MAX).contains(&row.scale_in_after_seconds) {
-                let seconds = row.scale_in_after_seconds.to_string();
-                return refuse(
-                    "scale_in_after_seconds",
-                    seconds,
-                    "is no window",
-                    "use 0 to 86400",
-                );
-            }
-            if !(1..=WINDOW_SECONDS_MAX).contains(&row.ready_within_seconds) {
-                let seconds = row.ready_within_seconds.to_string();
-                return refuse(
-                    "ready_within_seconds",
-                    seconds,
-                    "is no time",
-                    "use 1 to 86400",
-                );
-            }
-            if !row.monthly_cost.is_finite() || row.monthly_cost < 0.0 {
-                let cost = row.monthly_cost.to_string();
-                return refuse("monthly_cost", cost, "is no cost", "use a number from 0 on");
-            }
-            resources.insert(
-                resource,
-                Limit {
-                    min: row.min,
-                    max: row.max,
-                    scale_in_after_seconds: row.scale_in_after_seconds,
-                    monthly_cost: row.monthly_cost,
-                    priority: row.priority,
-                    ready_within_seconds: row.ready_within_seconds,
-                },
-            );
+            let (resource, limit) = limit(file, &name, row.referenced, &row.value)?;
+            resources.insert(resource, limit);
         }
         let monthly_budget = match document.monthly_budget {
             Some(budget) if !(budget.value.is_finite() && budget.value > 0.0) => {
@@ -161,6 +112,52 @@ impl Limits {
             })
             .sum()
     }
+}
+
+/// One line of the file, if it makes sense.
+fn limit(
+    file: File<'_>,
+    name: &str,
+    place: Location,
+    row: &Row,
+) -> Result<(Resource, Limit), Error> {
+    let refuse = |key: &str, input: String, problem: &str, way_out: &str| {
+        Err(file.refuse(place, key, &input, problem, way_out))
+    };
+    let resource: Resource = match name.parse() {
+        Ok(resource) => resource,
+        Err(problem) => {
+            return refuse("resources", name.to_owned(), "is not known", &problem);
+        }
+    };
+    if row.min < 0 || row.min > row.max {
+        let both = format!("{} to {}", row.min, row.max);
+        let way_out = "make min at least 0 and at most max";
+        return refuse(name, both, "is no range", way_out);
+    }
+    if !(0..=WINDOW_SECONDS_MAX).contains(&row.scale_in_after_seconds) {
+        let seconds = row.scale_in_after_seconds.to_string();
+        let key = "scale_in_after_seconds";
+        return refuse(key, seconds, "is no window", "use 0 to 86400");
+    }
+    if !(1..=WINDOW_SECONDS_MAX).contains(&row.ready_within_seconds) {
+        let seconds = row.ready_within_seconds.to_string();
+        let key = "ready_within_seconds";
+        return refuse(key, seconds, "is no time", "use 1 to 86400");
+    }
+    if !row.monthly_cost.is_finite() || row.monthly_cost < 0.0 {
+        let cost = row.monthly_cost.to_string();
+        return refuse("monthly_cost", cost, "is no cost", "use a number from 0 on");
+    }
+    let limit = Limit {
+        min: row.min,
+        max: row.max,
+        scale_in_after_seconds: row.scale_in_after_seconds,
+        monthly_cost: row.monthly_cost,
+        priority: row.priority,
+        ready_within_seconds: row.ready_within_seconds,
+    };
+    Ok((resource, limit))
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub enum Refused {
     #[error(transparent)]
     File(#[from] Error),
     #[error(transparent)]
+    Group(#[from] target_tracking::WrongGroup),
+    #[error(transparent)]
     Manifest(#[from] crate::manifest::ManifestError),
     #[error(
         "{first} and {second} both scale {resource}: Kubernetes would let them fight, so keep one of them"
@@ -53,7 +55,7 @@ pub enum Refused {
     )]
     NoBounds { policy: String, resource: Resource },
     #[error(
-        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, a target-tracking policy (JSON), Prometheus rules, specialties, forecasts, a scaling matrix, or limits.yaml"
+        "{0}: it is no kind of policy that is known: a HorizontalPodAutoscaler, a ScaledObject, a target-tracking policy or its Auto Scaling group (JSON), Prometheus rules, specialties, forecasts, a scaling matrix, or limits.yaml"
     )]
     UnknownKind(String),
     #[error("no limits.yaml among the policies: it says what may never be exceeded")]
@@ -67,6 +69,7 @@ impl Policies {
     /// The first thing that is wrong, with file, line and the way out.
     pub fn read(files: &BTreeMap<String, String>) -> Result<Self, Refused> {
         let mut limits = None;
+        let mut group = None;
         let mut policies = Self {
             limits: Limits {
                 resources: BTreeMap::new(),
@@ -102,6 +105,8 @@ impl Policies {
                 let policy = target_tracking::Policy::parse(name, text)?;
                 policies.findings.extend(policy.findings().iter().cloned());
                 policies.target_tracking.push(policy);
+            } else if text.contains("\"AutoScalingGroupName\"") {
+                group = Some(target_tracking::Group::parse(name, text)?);
             } else if has_key(text, "kind") {
                 let before = policies.hpa.len() + policies.keda.len();
                 policies.hpa.extend(hpa::Policy::parse(name, text)?);
@@ -114,6 +119,12 @@ impl Policies {
             }
         }
         policies.limits = limits.ok_or(Refused::NoLimits)?;
+        if let Some(group) = group {
+            let followed = policies.target_tracking.into_iter();
+            policies.target_tracking = followed
+                .map(|policy| policy.with_group(group.clone()))
+                .collect::<Result<_, _>>()?;
+        }
         policies.check()?;
         Ok(policies)
     }

@@ -72,6 +72,17 @@ pub struct Action {
     pub seen: bool,
 }
 
+/// A policy and a group that do not belong together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{policy} is for the Auto Scaling group {wanted:?}, not {given:?}: give the file of its own group"
+)]
+pub struct WrongGroup {
+    policy: PolicyName,
+    wanted: String,
+    given: String,
+}
+
 /// What is known at this tick.
 struct Now<'a> {
     workload: &'a Workload,
@@ -88,7 +99,7 @@ struct Decision {
 }
 
 impl Policy {
-    /// `text` is the JSON of `put-scaling-policy`. It scales the app; [`Self::for_resource`] says otherwise.
+    /// `text` is the JSON of `put-scaling-policy`. It scales the app.
     ///
     /// # Errors
     /// An unknown key, another type of policy, a metric that isn't known here; with file, line and the way out.
@@ -101,21 +112,17 @@ impl Policy {
         self.resource
     }
 
-    #[must_use]
-    pub fn for_resource(self, resource: Resource) -> Self {
-        Self { resource, ..self }
-    }
-
-    /// With the bounds and times of its group. A group of another name is given back as the error.
+    /// With the bounds and times of its group.
     ///
     /// # Errors
-    /// What the policy's group is called, and this one.
-    pub fn with_group(self, group: Group) -> Result<Self, String> {
+    /// When the policy is for a group of another name.
+    pub fn with_group(self, group: Group) -> Result<Self, WrongGroup> {
         match &self.group_name {
-            Some(name) if *name != group.name => Err(format!(
-                "{} is for the Auto Scaling group {name:?}, not {:?}: give the file of its own group",
-                self.name, group.name
-            )),
+            Some(name) if *name != group.name => Err(WrongGroup {
+                policy: self.name,
+                wanted: name.clone(),
+                given: group.name,
+            }),
             _ => Ok(Self {
                 group: Some(group),
                 ..self

@@ -1,54 +1,20 @@
-// Dead jobs, and putting them back.
+// For operators: what runs, what is decided, what changes. For them and administrators: jobs that failed.
 
-import * as api from "../api.js";
-import { button, fill, h } from "../dom.js";
-import { t, when } from "../i18n.js";
-import { emptyState, failed, loadInto, toast } from "../notice.js";
+import { fill, h } from "../dom.js";
+import { t } from "../i18n.js";
+import { deadJobs } from "../operations/dead_jobs.js";
+import { scaling } from "../operations/scaling.js";
 import { page } from "../shell.js";
-import { table } from "../table.js";
 
-page("operations.title", async (main) => {
-  const place = h("div", null);
+page("operations.title", async (main, me) => {
   fill(
     main,
-    h("div", { class: "wide-page stack" }, h("h1", null, t("operations.title")), h("p", { class: "quiet" }, t("operations.words")), place),
+    h(
+      "div",
+      { class: "wide-page stack-large" },
+      h("h1", null, t("operations.title")),
+      me.user.role === "operator" && scaling(),
+      deadJobs(),
+    ),
   );
-  await loadInto(place, () => dead(place));
 });
-
-async function dead(place) {
-  const { jobs } = await api.get("/api/jobs?state=dead");
-  if (!jobs.length) return emptyState(t("operations.none"));
-  return table({
-    caption: t("operations.title"),
-    rows: jobs,
-    columns: [
-      { title: t("operations.job"), cell: ({ id }) => h("code", null, id) },
-      { title: t("operations.queue"), cell: ({ queue }) => queue },
-      { title: t("operations.attempts"), numeric: true, cell: ({ attempt, max_attempts }) => `${attempt} / ${max_attempts}` },
-      { title: t("operations.error"), cell: ({ last_error }) => last_error ?? "" },
-      { title: t("operations.when"), numeric: true, cell: ({ updated_at }) => when(updated_at) },
-      { title: t("admin.actions"), cell: (job) => redrive(job, place) },
-    ],
-  });
-}
-
-function redrive(job, place) {
-  const again = button(t("operations.redrive"), {
-    icon: "again",
-    kind: "small",
-    "aria-label": `${t("operations.redrive")}: ${job.queue} ${job.id}`,
-    click: async () => {
-      again.disabled = true;
-      try {
-        await api.post(`/api/jobs/${encodeURIComponent(job.id)}/redrive`);
-        toast(t("operations.redriven"));
-        await loadInto(place, () => dead(place));
-      } catch (error) {
-        again.disabled = false;
-        failed(error);
-      }
-    },
-  });
-  return again;
-}

@@ -19,6 +19,9 @@ use super::{
 const CERTAIN: f64 = 0.5;
 /// From this probability on a coder would likely give a code, alone or with what belongs beside it.
 const LIKELY: f64 = 0.25;
+/// From this probability on the best reading of its words is worth tying others to: they are what the text says, however
+/// seldom coders give such a code.
+const POSSIBLE: f64 = 0.05;
 /// What is left of the probability of a code that a certain one excludes or explains.
 const GIVES_WAY: f64 = 0.5;
 /// The probability of a code that only the catalogue asks for, as a share of that of the code beside it.
@@ -318,7 +321,8 @@ impl Asked {
 /// Ties every other suggestion in the notes' ranges to the principal. Whether there is one.
 fn tie(suggestions: &mut [Suggestion], principal: usize, place: &str, asked: &Asked) -> bool {
     let mut tied = false;
-    if suggestions[principal].probability < LIKELY {
+    let likely = suggestions[principal].probability >= LIKELY;
+    if !likely && !is_best_reading(suggestions, principal) {
         return false;
     }
     for at in 0..suggestions.len() {
@@ -337,6 +341,15 @@ fn tie(suggestions: &mut [Suggestion], principal: usize, place: &str, asked: &As
         }
     }
     tied
+}
+
+/// Whether it is possible and no other suggestion for the same words is more probable.
+fn is_best_reading(suggestions: &[Suggestion], at: usize) -> bool {
+    let own = &suggestions[at];
+    own.probability >= POSSIBLE
+        && suggestions
+            .iter()
+            .all(|other| other.probability <= own.probability || !overlap(own, other))
 }
 
 fn overlap(a: &Suggestion, b: &Suggestion) -> bool {

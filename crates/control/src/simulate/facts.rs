@@ -98,6 +98,7 @@ fn keys() -> KeyFacts {
 
 fn audit() -> AuditFacts {
     AuditFacts {
+        proven_before: 0,
         proven: 1,
         size: 1,
         broken: None,

@@ -1,5 +1,6 @@
 //! `hysio audit`: read the audit trail, and prove that nobody changed it.
 
+mod scaling_story;
 mod story;
 
 use std::{
@@ -24,7 +25,8 @@ use hysio_infra::{
 use jiff::Timestamp;
 use tokio_postgres::Client;
 
-use self::story::Page;
+use self::{scaling_story::ScalingStory, story::Page};
+use super::output::unless_closed;
 use crate::start::{ConfigArgument, audit_keys, database_config};
 
 /// Names the trail in its checkpoints.
@@ -73,6 +75,9 @@ struct Show {
     /// An export to read instead of the database.
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
+    /// Only what is about capacity, told change by change.
+    #[arg(long)]
+    scaling: bool,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -100,9 +105,9 @@ impl Command {
     /// When a file cannot be read, or the trail is not proven.
     pub fn run(self) -> anyhow::Result<()> {
         match self.action {
-            Action::Show(show) => show.run(&self.config),
+            Action::Show(show) => unless_closed(show.run(&self.config)),
             Action::Verify(verify) => verify.run(&self.config),
-            Action::Export(export) => export.run(&self.config),
+            Action::Export(export) => unless_closed(export.run(&self.config)),
         }
     }
 }
@@ -110,28 +115,44 @@ impl Command {
 impl Show {
     fn run(self, config: &ConfigArgument) -> anyhow::Result<()> {
         let mut page = Page::new(io::stdout(), self.json);
+        let mut story = ScalingStory::default();
         let mut written = Ok(());
-        let mut show = |entry: &Entry| {
-            if written.is_ok() {
-                written = page.entry(entry);
+        self.each(config, |entry| {
+            if self.scaling && !ScalingStory::is_about(&entry) {
+                return;
             }
-        };
+            if self.scaling && !self.json {
+                story.add(entry);
+            } else if written.is_ok() {
+                written = page.entry(&entry);
+            }
+        })?;
+        if self.scaling && !self.json {
+            story.tell(&mut io::stdout().lock())?;
+        }
+        Ok(written?)
+    }
+
+    /// The entries of the export or the database, oldest first.
+    fn each(
+        &self,
+        config: &ConfigArgument,
+        mut show: impl FnMut(Entry) + Send,
+    ) -> anyhow::Result<()> {
         match &self.export {
-            Some(path) => {
-                for_each_entry(open(path)?, |entry| show(&entry))
-                    .with_context(|| path.display().to_string())?;
-            }
+            Some(path) => for_each_entry(open(path)?, show)
+                .with_context(|| path.display().to_string())
+                .map(drop),
             None => stored(config, async |client| {
                 read_trail(&client, |item| {
-                    if let Item::Entry(entry) = &item {
+                    if let Item::Entry(entry) = item {
                         show(entry);
                     }
                     Ok::<_, anyhow::Error>(())
                 })
                 .await
-            })?,
+            }),
         }
-        Ok(written?)
     }
 }
 
@@ -157,7 +178,9 @@ impl Verify {
                 stored(config, async |client| Ok(verify(&client, verifier).await?))?
             }
         };
-        print_report(io::stdout().lock(), &report, self.json)?;
+        let printed = print_report(io::stdout().lock(), &report, self.json);
+        // Who reads on or not: what is proven decides how this ends.
+        unless_closed(printed.map_err(Into::into))?;
         if !self.json {
             print_limits(keys.is_some() || self.export.is_none(), witness.is_some());
         }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
 use hysio_control::{
     ports::Probes as _,
     transaction::{Change, TransactionId},
@@ -95,11 +94,8 @@ impl Command {
 
 /// The findings of one look, as a table that a screen reader can follow too.
 pub fn print_report(when: &str, report: &Report) {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header([when, "verdict", "facts"]);
+    let mut table = super::table::table();
+    table.set_header([when, "verdict", "facts"]);
     for finding in &report.findings {
         table.add_row([
             finding.gate.question(),

@@ -105,7 +105,8 @@ impl Declare {
         };
         policy.validate(&emergency, now)?;
         anyhow::ensure!(
-            db.declare_emergency(&emergency).await?,
+            db.declare_emergency(&emergency, policy.priority_queues(&emergency.scenario))
+                .await?,
             "another emergency is declared: hysio emergency status shows it, stand-down ends it"
         );
         println!("{}", said(Some(&emergency)));

@@ -65,8 +65,11 @@ impl Command {
             Some(id) => made_again(&db, id).await?,
             None => {
                 let policies = Current::load(config.scaling.policies.as_deref())?;
-                for finding in &policies.policies.findings {
-                    eprintln!("note: {finding}");
+                // Of the built-in ones the owner need not be told.
+                if config.scaling.policies.is_some() {
+                    for finding in &policies.policies.findings {
+                        eprintln!("note: {finding}");
+                    }
                 }
                 let history = db
                     .scaling_history()
@@ -211,6 +214,7 @@ pub fn prober(
         db: db.clone(),
         world,
         trail: start::audit_keys(config)?.verifying().clone(),
+        proven: tokio::sync::Mutex::default(),
         services: BTreeMap::from([
             ("app".to_owned(), ready(config.http.app)),
             ("transcription".to_owned(), ready(config.http.transcription)),

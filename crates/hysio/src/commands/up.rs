@@ -56,13 +56,16 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     let backups = backups::Backups::start(&config, postgres.is_some());
     let mut services = services::start(&config, file.as_deref())?;
     let outcome = async {
+        let run = async {
+            tokio::select! {
+                () = role.lifecycle.soft.cancelled() => return Ok(()),
+                ready = services.wait_until_ready(&config) => ready?,
+            }
+            welcome.print(&config);
+            watch(&mut postgres, &mut services, &role.lifecycle.soft).await
+        };
         tokio::select! {
-            () = role.lifecycle.soft.cancelled() => return Ok(()),
-            ready = services.wait_until_ready(&config) => ready?,
-        }
-        welcome.print(&config);
-        tokio::select! {
-            watched = watch(&mut postgres, &mut services, &role.lifecycle.soft) => watched,
+            ended = run => ended,
             given_up = pools.keep() => given_up,
         }
     }

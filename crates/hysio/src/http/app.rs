@@ -211,6 +211,10 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(scaling::status))
         .routes(routes!(scaling::plan))
         .routes(routes!(scaling::change))
+        .routes(routes!(scaling::live::events))
+        .routes(routes!(scaling::ask::declare))
+        .routes(routes!(scaling::ask::stand_down))
+        .routes(routes!(scaling::ask::change))
         .routes(routes!(capacity::plan))
 }
 

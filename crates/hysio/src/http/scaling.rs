@@ -1,5 +1,8 @@
 //! Scaling, for operators: what runs, what the scaler sees, what it decided and why, and the changes under way.
 
+pub mod ask;
+pub mod live;
+
 use axum::{
     extract::{Path, State},
     http::StatusCode,
@@ -30,7 +33,7 @@ pub struct Window {
     minutes: Option<i64>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 pub struct Scaling {
     #[schema(value_type = String, format = "date-time")]
     at: Timestamp,
@@ -38,18 +41,29 @@ pub struct Scaling {
     leader: Option<String>,
     targets: Vec<TargetView>,
     instances: Vec<InstanceView>,
-    #[schema(value_type = Option<Object>)]
-    emergency: Option<DeclaredEmergency>,
+    emergency: Option<EmergencyView>,
+    /// Those that can be declared, with the most they ask for.
+    scenarios: Vec<String>,
     /// The newest decision.
     decision: Option<DecisionView>,
     /// The newest changes, newest first.
     changes: Vec<ChangeView>,
-    /// Each series as pairs of seconds since 1970 and value.
-    #[schema(value_type = Object)]
-    series: Value,
+    /// Each series as pairs of seconds since 1970 and value; not in the stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    series: Option<Value>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
+pub struct EmergencyView {
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    declared: DeclaredEmergency,
+    /// Of the owner, where that is somebody who signs in here.
+    owner_name: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 struct TargetView {
     resource: String,
     desired: i32,
@@ -57,7 +71,7 @@ struct TargetView {
     ready: i32,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 struct InstanceView {
     service: String,
     resource: Option<String>,
@@ -73,7 +87,7 @@ struct InstanceView {
     trouble: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 pub struct DecisionView {
     id: Uuid,
     #[schema(value_type = String, format = "date-time")]
@@ -86,7 +100,7 @@ pub struct DecisionView {
     snapshot: Option<Value>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, ToSchema)]
 pub struct ChangeView {
     id: Uuid,
     resource: String,
@@ -130,28 +144,52 @@ pub async fn status(
     Operator(_who): Operator,
     Query(window): Query<Window>,
 ) -> Result<Json<Scaling>> {
-    let db = &app.db;
     let minutes = window.minutes.unwrap_or(60).clamp(1, 7 * 24 * 60);
     let since = Timestamp::now() - SignedDuration::from_mins(minutes);
+    let series = series(&app, since).await?;
+    Ok(Json(Scaling {
+        series: Some(series),
+        ..now(&app).await?
+    }))
+}
+
+/// All but the series.
+async fn now(app: &App) -> Result<Scaling> {
+    let db = &app.db;
     let mut changes = Vec::new();
     for summary in db.scaling_transactions(CHANGES).await? {
         let live = summary.ended_at.is_none();
         let mut view = ChangeView::from(summary);
         if live {
-            view.log = log_of(&app, view.id).await?;
+            view.log = log_of(app, view.id).await?;
         }
         changes.push(view);
     }
     let decision = db.newest_decisions(1).await?.pop();
-    Ok(Json(Scaling {
+    Ok(Scaling {
         at: Timestamp::now(),
         leader: db.lease_holder(crate::scaler::LEASE).await?,
-        targets: targets(&app).await?,
-        instances: instances(&app).await?,
-        emergency: db.emergency().await?,
+        targets: targets(app).await?,
+        instances: instances(app).await?,
+        emergency: emergency(app).await?,
+        scenarios: ask::scenarios(app),
         decision: decision.map(|stored| view(stored, false)),
         changes,
-        series: series(&app, since).await?,
+        series: None,
+    })
+}
+
+async fn emergency(app: &App) -> Result<Option<EmergencyView>> {
+    let Some(declared) = app.db.emergency().await? else {
+        return Ok(None);
+    };
+    let owner_name = match declared.owner.parse() {
+        Ok(id) => app.db.profile(id).await?.map(|profile| profile.name),
+        Err(_) => None,
+    };
+    Ok(Some(EmergencyView {
+        declared,
+        owner_name,
     }))
 }
 

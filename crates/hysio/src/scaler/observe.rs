@@ -109,12 +109,13 @@ impl World {
         let mut total = Ok(0.0);
         for queue in QueueName::ALL {
             let waiting = match &depths {
-                Ok(depths) => Ok(depths
-                    .iter()
-                    .filter(|depth| depth.queue == queue && depth.state == "ready")
-                    .map(|depth| depth.jobs)
-                    .sum::<i64>())
-                .map(whole),
+                Ok(depths) => Ok(whole(
+                    depths
+                        .iter()
+                        .filter(|depth| depth.queue == queue && depth.state == "ready")
+                        .map(|depth| depth.jobs)
+                        .sum(),
+                )),
                 Err(error) => Err(crate::telemetry::chain(error)),
             };
             if matches!(queue, QueueName::Transcription | QueueName::Diagnosecode) {

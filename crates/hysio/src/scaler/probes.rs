@@ -10,7 +10,10 @@ use hysio_control::{
 };
 use hysio_infra::{
     audit::VerifyingKeys,
-    postgres::{self, Database, scaling::facts::since},
+    postgres::{
+        self, Database,
+        scaling::facts::{ProvenTrail, since},
+    },
 };
 use hysio_scaling::{
     Reading, Resource,
@@ -31,6 +34,8 @@ pub struct Prober {
     pub db: Database,
     pub world: std::sync::Arc<World>,
     pub trail: VerifyingKeys,
+    /// What of the trail is proven already.
+    pub proven: tokio::sync::Mutex<Option<ProvenTrail>>,
     /// Services by name, with where they say whether they are ready.
     pub services: BTreeMap<String, String>,
     pub client: reqwest::Client,
@@ -46,7 +51,7 @@ impl Probes for Prober {
         let (database, keys, audit, backup, monitoring, records) = tokio::join!(
             self.db.database_facts(),
             self.db.key_facts(),
-            self.db.audit_facts(&self.trail),
+            self.db.audit_facts(&self.trail, &self.proven),
             self.backup(),
             self.monitoring(),
             self.db.records_digest(until),
@@ -78,7 +83,7 @@ impl Probes for Prober {
     async fn during(&self, _change: &Change) -> DuringFacts {
         DuringFacts {
             keys: known(self.db.key_facts().await),
-            audit: known(self.db.audit_facts(&self.trail).await),
+            audit: known(self.db.audit_facts(&self.trail, &self.proven).await),
             monitoring: Ok(self.monitoring().await),
         }
     }
@@ -91,7 +96,7 @@ impl Probes for Prober {
     ) -> AfterFacts {
         let (database, audit, monitoring, records) = tokio::join!(
             self.db.database_facts(),
-            self.db.audit_facts(&self.trail),
+            self.db.audit_facts(&self.trail, &self.proven),
             self.monitoring(),
             self.db.records_digest(baseline.records_until),
         );

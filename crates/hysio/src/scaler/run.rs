@@ -187,7 +187,7 @@ impl Carrying {
             };
             match carry_on(id, &ports).await {
                 Ok(phase) => {
-                    tracing::info!(transaction = %id, phase = phase.as_str(), "a change has ended")
+                    tracing::info!(transaction = %id, phase = phase.as_str(), "a change has ended");
                 }
                 Err(why) => tracing::warn!(transaction = %id, %why, "a change is interrupted here"),
             }

@@ -11,6 +11,7 @@ mod killed;
 mod learning;
 mod openapi;
 mod records;
+mod scaling;
 mod sign_in;
 mod upload;
 mod world;

@@ -75,6 +75,20 @@ impl<'a> Verifier<'a> {
         }
     }
 
+    /// Goes on after a checkpoint up to which everything was proven before: only what came later is to be fed.
+    #[must_use]
+    pub fn after(keys: &'a VerifyingKeys, proven: Checkpoint, frontier: Frontier) -> Self {
+        Self {
+            next: proven.size,
+            batch: Batch {
+                from: proven.size,
+                frontier: Some(frontier),
+            },
+            last_checkpoint: Some(proven),
+            ..Self::new(keys)
+        }
+    }
+
     /// Holds the trail against a checkpoint that was kept elsewhere; `note` is its signed note.
     ///
     /// # Errors

@@ -110,9 +110,12 @@ fn unpack(
 /// The reason that the reader was given, not that of the one who unpacks.
 fn server_error(error: std::io::Error) -> Error {
     let said = error.to_string();
-    match error.into_inner().map(|inner| inner.downcast::<Error>()) {
-        Some(Ok(ours)) => *ours,
-        _ => Error::Server(said),
+    match error
+        .into_inner()
+        .and_then(|inner| inner.downcast::<Error>().ok())
+    {
+        Some(ours) => *ours,
+        None => Error::Server(said),
     }
 }
 

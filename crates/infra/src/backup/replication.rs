@@ -311,6 +311,7 @@ fn said(body: &ErrorResponseBody) -> String {
     message
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn protocol(error: io::Error) -> Error {
     Error::Server(error.to_string())
 }

@@ -152,8 +152,13 @@ impl Database {
 
 /// Feeds the whole trail to a verifier.
 pub async fn verify(client: &Client, verifier: Verifier<'_>) -> Result<Report> {
+    verify_from(client, verifier, 0).await
+}
+
+/// Feeds what came after the first `size` entries to a verifier that knows those.
+pub async fn verify_from(client: &Client, verifier: Verifier<'_>, size: u64) -> Result<Report> {
     let mut verifier = verifier.with_waiting_bound(Timestamp::now(), WAITING_BOUND);
-    read_trail(client, |item| {
+    read_trail_from(client, size, |item| {
         match item {
             Item::Entry(entry) => verifier.entry(&entry),
             Item::Checkpoint(checkpoint) => verifier.checkpoint(&checkpoint),
@@ -167,15 +172,34 @@ pub async fn verify(client: &Client, verifier: Verifier<'_>) -> Result<Report> {
 /// Reads the whole trail in its order, each checkpoint after the entries it covers, page by page, in one snapshot.
 pub async fn read_trail<E: From<Error> + Send>(
     client: &Client,
+    each: impl FnMut(Item) -> std::result::Result<(), E> + Send,
+) -> std::result::Result<(), E> {
+    read_trail_from(client, 0, each).await
+}
+
+/// The same without the first `size` entries and their checkpoints.
+async fn read_trail_from<E: From<Error> + Send>(
+    client: &Client,
+    size: u64,
     mut each: impl FnMut(Item) -> std::result::Result<(), E> + Send,
 ) -> std::result::Result<(), E> {
     client
         .batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .await
         .map_err(Error::from)?;
-    let read = read(client, &mut each).await;
+    let read = read(client, size, &mut each).await;
     client.batch_execute("COMMIT").await.map_err(Error::from)?;
     read
+}
+
+/// The checkpoint of a size; the newest, if none is said.
+pub async fn stored_checkpoint(
+    client: &Client,
+    size: Option<u64>,
+) -> Result<Option<StoredCheckpoint>> {
+    let sql = "SELECT size, note, frontier FROM audit_checkpoints WHERE $1::bigint IS NULL OR size = $1 ORDER BY size DESC LIMIT 1";
+    let row = client.query_opt(sql, &[&size.map(index)]).await?;
+    row.as_ref().map(checkpoint).transpose()
 }
 
 /// What a trail consists of.
@@ -186,12 +210,13 @@ pub enum Item {
 
 async fn read<E: From<Error>>(
     client: &Client,
+    size: u64,
     each: &mut (impl FnMut(Item) -> std::result::Result<(), E> + Send),
 ) -> std::result::Result<(), E> {
     let rows = client
         .query(
-            "SELECT size, note, frontier FROM audit_checkpoints ORDER BY size",
-            &[],
+            "SELECT size, note, frontier FROM audit_checkpoints WHERE size > $1 ORDER BY size",
+            &[&index(size)],
         )
         .await
         .map_err(Error::from)?;
@@ -204,7 +229,7 @@ async fn read<E: From<Error>>(
     let sql = format!(
         "SELECT {COLUMNS} FROM audit_entries WHERE leaf_index > $1 ORDER BY leaf_index LIMIT $2"
     );
-    let mut last = -1_i64;
+    let mut last = index(size) - 1;
     loop {
         let rows = client
             .query(&sql, &[&last, &PAGE])

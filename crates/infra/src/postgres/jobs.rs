@@ -182,7 +182,7 @@ impl Database {
     ) -> Result<Vec<Leased>> {
         let client = self.client().await?;
         let statement = client
-            .prepare_cached("SELECT * FROM lease_jobs($1, $2, $3, $4)")
+            .prepare_cached("SELECT * FROM lease_jobs_by_urgency($1, $2, $3, $4)")
             .await?;
         let names: Vec<&str> = queues.iter().copied().map(QueueName::as_str).collect();
         let wanted = i32::try_from(wanted).unwrap_or(i32::MAX);

@@ -80,7 +80,9 @@ impl Comparison {
         let Vector::Selector(selector) = vector else {
             return false;
         };
-        series(signal).is_some_and(|(metric, labels)| selector.matches(&metric, &labels))
+        // Most signals are of other metrics, and are not worth reading to the end.
+        signal.starts_with(&selector.metric)
+            && series(signal).is_some_and(|(metric, labels)| selector.matches(&metric, &labels))
     }
 
     /// The first value that meets the comparison, of readings by signal.

@@ -140,8 +140,12 @@ fn stabilised(
         .recommendations
         .into_iter()
         .flatten()
+        // A clock that went back would make the window look into the future: what was noted is taken as of now.
+        .map(|it| Recommendation {
+            at: it.at.min(now),
+            ..*it
+        })
         .filter(|it| now.duration_since(it.at) < window)
-        .copied()
         .collect();
     // What somebody else has asked for was needed when it was asked. So was, without a past, what is there.
     if past.desired != Some(current) && !workload.in_flight {

@@ -29,19 +29,3 @@ pub struct Recommendation {
     pub at: Timestamp,
     pub count: i32,
 }
-
-impl History {
-    /// The recommendations for a resource, none of them later than now.
-    pub(super) fn recommended(
-        &self,
-        resource: Resource,
-        now: Timestamp,
-    ) -> Option<Vec<Recommendation>> {
-        let earlier = self.recommendations.get(&resource)?.iter();
-        let no_later = earlier.map(|it| Recommendation {
-            at: it.at.min(now),
-            ..*it
-        });
-        Some(no_later.collect())
-    }
-}

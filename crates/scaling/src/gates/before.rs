@@ -61,6 +61,9 @@ pub struct KeyFacts {
 pub struct AuditFacts {
     /// Entries whose hashes and signed root were computed again now, up to the newest checkpoint.
     pub proven: u64,
+    /// Entries before those, whose proof less than a day ago still holds.
+    #[serde(default)]
+    pub proven_before: u64,
     /// The trail's size by that checkpoint.
     pub size: u64,
     /// What is wrong, if anything.
@@ -154,8 +157,9 @@ pub(super) fn audit(facts: &AuditFacts) -> (Verdict, String) {
         return (Verdict::Fail, broken.clone());
     }
     let said = format!(
-        "{} of {} entries proven again up to the newest checkpoint; {}; the oldest waits {} s for its place",
+        "{} entries proven now and {} before, of {} up to the newest checkpoint; {}; the oldest waits {} s for its place",
         facts.proven,
+        facts.proven_before,
         facts.size,
         if facts.writable {
             "writable"
@@ -164,8 +168,9 @@ pub(super) fn audit(facts: &AuditFacts) -> (Verdict, String) {
         },
         facts.waiting_seconds
     );
-    let whole = facts.writable && facts.waiting_seconds <= AUDIT_WAIT_SECONDS_MAX;
-    (verdict(whole), said)
+    let whole = facts.proven.saturating_add(facts.proven_before) >= facts.size;
+    let writable = facts.writable && facts.waiting_seconds <= AUDIT_WAIT_SECONDS_MAX;
+    (verdict(whole && writable), said)
 }
 
 fn backup(facts: &BackupFacts) -> (Verdict, String) {
@@ -228,7 +233,8 @@ pub(crate) mod tests {
                 decrypted: 3,
             }),
             audit: Ok(AuditFacts {
-                proven: 10,
+                proven: 7,
+                proven_before: 3,
                 size: 10,
                 broken: None,
                 writable: true,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 const POLICY: &str = include_str!("../../tests/files/cpu-scale-up.json");
-const GROUP: &str = include_str!("../../tests/files/hysio-production-asg.json");
+const GROUP: &str = include_str!("../../../../deploy/aws/hysio-production-asg.json");
 
 fn policy() -> Policy {
     let group = Group::parse("asg.json", GROUP).unwrap();
@@ -280,6 +280,7 @@ fn bad_files_are_refused_with_their_line_and_the_way_out() {
         policy()
             .with_group(other)
             .unwrap_err()
+            .to_string()
             .contains("hysio-production-asg")
     );
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::Table;
 use hysio_scaling::{
     Proposal, Wants,
     decide::{Decision, Outcome, Verdict},
@@ -40,11 +40,8 @@ pub fn sentence(outcome: &Outcome) -> String {
 }
 
 fn table(outcome: &Outcome) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(["policy", "wants", "saw", "limits"]);
+    let mut table = crate::commands::table::table();
+    table.set_header(["policy", "wants", "saw", "limits"]);
     for proposal in &outcome.proposals {
         let chosen = outcome.chosen.as_ref() == Some(&proposal.policy);
         let name = if chosen {

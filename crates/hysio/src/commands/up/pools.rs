@@ -1,5 +1,5 @@
-//! The pools of workers: as many processes as the database says that there are to be. Who is too many finishes what he is
-//! doing and leaves; who dies is replaced.
+//! The pools of apps and workers: as many processes as the database says that there are to be. Who is too many finishes what he
+//! is doing and leaves; who dies is replaced.
 
 use std::{
     path::Path,
@@ -16,6 +16,7 @@ use hysio_infra::{
     postgres::{Database, notify::Call, scaling::instances::Instance},
     process::{Process, Program},
 };
+use hysio_model::ServiceName;
 use hysio_scaling::Resource;
 use tokio::{sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -30,8 +31,8 @@ use crate::{
 /// A call can be lost, so the pools are also looked at by time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The pools, and the queues that their workers take from.
-pub const POOLS: [(Resource, &str); 3] = [
+/// The pools of workers, and the queues that they take from.
+const WORKERS: [(Resource, &str); 3] = [
     (Resource::TranscriptionWorkers, "transcription"),
     (Resource::DiagnosisWorkers, "diagnosecode"),
     (Resource::QueueWorkers, "email,reports"),
@@ -41,39 +42,42 @@ pub struct Pools {
     db: Database,
     calls: broadcast::Receiver<Call>,
     pools: Vec<Pool>,
-    /// Workers that were asked to leave.
+    /// Processes that were asked to leave.
     leaving: JoinSet<()>,
 }
 
 struct Pool {
     resource: Resource,
     program: Program,
-    workers: Vec<Worker>,
+    workers: Vec<Running>,
     history: History,
     /// Nothing is started before: the last one ended too soon.
     not_before: Option<Instant>,
 }
 
-struct Worker {
+struct Running {
     id: Uuid,
     process: Process,
     started: Instant,
 }
 
 impl Pools {
-    /// Makes the targets known, with one worker each at first.
+    /// Makes the targets known, with one process each at first.
     pub async fn open(
         config: &Config,
         file: Option<&Path>,
         db: Database,
         calls: &broadcast::Sender<Call>,
     ) -> anyhow::Result<Self> {
+        let apps = pool_program(ServiceName::App, config, file, Resource::AppInstances);
+        let workers = WORKERS
+            .map(|(resource, queues)| (resource, worker_program(config, file, resource, queues)));
         let mut pools = Vec::new();
-        for (resource, queues) in POOLS {
+        for (resource, program) in [(Resource::AppInstances, apps)].into_iter().chain(workers) {
             db.found_target(resource, 1).await?;
             pools.push(Pool {
                 resource,
-                program: worker_program(config, file, resource, queues),
+                program,
                 workers: Vec::new(),
                 history: History::default(),
                 not_before: None,
@@ -87,7 +91,7 @@ impl Pools {
         })
     }
 
-    /// Keeps the pools as they are to be. Returns when the workers of one never get well.
+    /// Keeps the pools as they are to be. Returns when the processes of one never get well.
     pub async fn keep(&mut self) -> anyhow::Result<()> {
         loop {
             if let Err(error) = self.look().await {
@@ -130,7 +134,7 @@ impl Pools {
         pool.history = history;
         match next {
             Next::StartAfter(wait) => {
-                tracing::error!(resource = %pool.resource, how, "a worker ended by itself; another is started");
+                tracing::error!(resource = %pool.resource, how, "a process of a pool ended by itself; another is started");
                 pool.not_before = Some(Instant::now() + wait);
                 Ok(())
             }
@@ -150,7 +154,7 @@ impl Pools {
         tokio::select! {
             () = async { while self.leaving.join_next().await.is_some() {} } => {}
             // Dropped with the tasks, and so killed.
-            () = hard.cancelled() => tracing::warn!("workers are cut off"),
+            () = hard.cancelled() => tracing::warn!("processes of pools are cut off"),
         }
     }
 }
@@ -186,9 +190,9 @@ impl Pool {
                 .environment
                 .push((INSTANCE.to_owned(), id.to_string().into()));
             let process = Process::start(&program)
-                .with_context(|| format!("a worker of {} cannot be started", self.resource))?;
-            tracing::info!(resource = %self.resource, pid = process.id(), "a worker is started");
-            self.workers.push(Worker {
+                .with_context(|| format!("a process of {} cannot be started", self.resource))?;
+            tracing::info!(resource = %self.resource, pid = process.id(), "a process of a pool is started");
+            self.workers.push(Running {
                 id,
                 process,
                 started: Instant::now(),
@@ -200,16 +204,16 @@ impl Pool {
     fn drain(&mut self, id: Uuid, leaving: &mut JoinSet<()>) {
         if let Some(place) = self.workers.iter().position(|worker| worker.id == id) {
             let worker = self.workers.remove(place);
-            tracing::info!(resource = %self.resource, pid = worker.process.id(), "a worker is asked to finish and leave");
+            tracing::info!(resource = %self.resource, pid = worker.process.id(), "a process of a pool is asked to finish and leave");
             leaving.spawn(let_go(self.resource, worker));
         }
     }
 }
 
-async fn let_go(resource: Resource, worker: Worker) {
+async fn let_go(resource: Resource, worker: Running) {
     match worker.process.stop(PATIENCE).await {
-        Ok(status) => tracing::info!(%resource, %status, "a worker has left"),
-        Err(error) => tracing::error!(%resource, %error, "a worker could not be ended"),
+        Ok(status) => tracing::info!(%resource, %status, "a process of a pool has left"),
+        Err(error) => tracing::error!(%resource, %error, "a process of a pool could not be ended"),
     }
 }
 
@@ -249,20 +253,30 @@ async fn scaling_call(calls: &mut broadcast::Receiver<Call>) {
     }
 }
 
+fn pool_program(
+    name: ServiceName,
+    config: &Config,
+    file: Option<&Path>,
+    resource: Resource,
+) -> Program {
+    let mut program = program(name, config, file);
+    program
+        .environment
+        .push((RESOURCE.to_owned(), resource.as_str().into()));
+    program
+}
+
 fn worker_program(
     config: &Config,
     file: Option<&Path>,
     resource: Resource,
     queues: &str,
 ) -> Program {
-    let mut program = program(hysio_model::ServiceName::Worker, config, file);
+    let mut program = pool_program(ServiceName::Worker, config, file, resource);
     program.without.push("HYSIO__WORKER__QUEUES");
     program
         .environment
         .push(("QUEUE_NAMES".to_owned(), queues.into()));
-    program
-        .environment
-        .push((RESOURCE.to_owned(), resource.as_str().into()));
     if resource == Resource::TranscriptionWorkers {
         // The engine computes: a worker that waits for one answer at a time makes their number mean something.
         program.without.push("HYSIO__WORKER__CONCURRENCY");

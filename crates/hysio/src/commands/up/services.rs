@@ -20,9 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a service may take to finish what it has begun.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 /// The engines end last, so that what others need is still there.
-const ORDER_OF_ENDING: [ServiceName; 4] = [
+const ORDER_OF_ENDING: [ServiceName; 3] = [
     ServiceName::Scaler,
-    ServiceName::App,
     ServiceName::Diagnosecode,
     ServiceName::Transcription,
 ];
@@ -41,11 +40,7 @@ struct Service {
 
 pub fn start(config: &Config, file: Option<&Path>) -> anyhow::Result<Services> {
     let mut services = Vec::new();
-    let mut names = vec![
-        ServiceName::Transcription,
-        ServiceName::Diagnosecode,
-        ServiceName::App,
-    ];
+    let mut names = vec![ServiceName::Transcription, ServiceName::Diagnosecode];
     if config.scaling.enabled {
         names.push(ServiceName::Scaler);
     }

@@ -22,7 +22,7 @@ pub struct Problem {
     detail: String,
     /// What took the place of a retired code.
     #[serde(skip_serializing_if = "Option::is_none")]
-    retired: Option<Retired>,
+    retired: Option<Box<Retired>>,
 }
 
 impl Problem {
@@ -85,7 +85,7 @@ impl Problem {
 
     pub(super) fn retired(retired: &Retired) -> Self {
         Self {
-            retired: Some(retired.clone()),
+            retired: Some(Box::new(retired.clone())),
             ..Self::new(
                 "/problems/retired-code",
                 "The code was retired",

@@ -24,6 +24,8 @@ pub struct Stored {
 /// Decisions that changed nothing are kept this long; those with a plan for good.
 const KEEP_IDLE: &str = "1 day";
 const KEEP_SAMPLES: &str = "35 days";
+/// Samples of every second are kept this long, then one a minute.
+const KEEP_SECONDS: &str = "1 day";
 
 impl Database {
     pub async fn store_decision(&self, stored: &Stored, history_after: &Value) -> Result<()> {
@@ -168,7 +170,10 @@ impl Database {
         )
         .await?;
         tx.execute(
-            &format!("DELETE FROM scaling_samples WHERE at < now() - interval '{KEEP_SAMPLES}'"),
+            &format!(
+                "DELETE FROM scaling_samples WHERE at < now() - interval '{KEEP_SAMPLES}'
+                    OR (at < now() - interval '{KEEP_SECONDS}' AND date_part('second', at) >= 1)"
+            ),
             &[],
         )
         .await?;

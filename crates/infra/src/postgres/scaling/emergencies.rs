@@ -1,6 +1,9 @@
 //! Declared emergencies: each has an owner, a reason and an end, and one at most is on.
 
-use hysio_model::audit::{AuditEvent, Outcome};
+use hysio_model::{
+    QueueName,
+    audit::{AuditEvent, Outcome},
+};
 use hysio_scaling::snapshot::DeclaredEmergency;
 use jiff::Timestamp;
 use serde_json::json;
@@ -28,8 +31,14 @@ impl Database {
         }))
     }
 
-    /// Declares one. False when another is on already; one past its end gives way.
-    pub async fn declare_emergency(&self, emergency: &DeclaredEmergency) -> Result<bool> {
+    /// Declares one, with the queues whose jobs go first while it lasts. False when another is on already; one past its end
+    /// gives way.
+    pub async fn declare_emergency(
+        &self,
+        emergency: &DeclaredEmergency,
+        priority_queues: &[QueueName],
+    ) -> Result<bool> {
+        let queues: Vec<&str> = priority_queues.iter().map(|it| it.as_str()).collect();
         let id = Uuid::now_v7();
         let tx = self.platform_tx().await?;
         tx.execute(
@@ -39,7 +48,7 @@ impl Database {
         .await?;
         let declared = tx
             .execute(
-                "INSERT INTO emergencies (id, scenario, owner, reason, declared_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6)",
+                "INSERT INTO emergencies (id, scenario, owner, reason, declared_at, ends_at, priority_queues) VALUES ($1, $2, $3, $4, $5, $6, $7)",
                 &[
                     &id,
                     &emergency.scenario,
@@ -47,6 +56,7 @@ impl Database {
                     &emergency.reason,
                     &emergency.declared_at,
                     &emergency.ends_at,
+                    &queues,
                 ],
             )
             .await;

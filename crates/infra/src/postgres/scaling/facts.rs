@@ -1,15 +1,18 @@
 //! Facts for the gates that the database can tell.
 
+use std::time::{Duration, Instant};
+
 use hysio_control::transaction::{Counter, Counters};
 use hysio_scaling::{
     gates::{AuditFacts, DatabaseFacts, KeyFacts, ServiceFacts},
     metrics::QUERY_BUCKETS,
 };
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 
 use crate::{
-    audit::{Finding, Verifier, VerifyingKeys},
-    postgres::{Database, Error, Result, migrate},
+    audit::{Checkpoint, Finding, Frontier, StoredCheckpoint, Verifier, VerifyingKeys},
+    postgres::{Database, Error, Result, audit, migrate},
 };
 
 /// Records in the sample whose digest is compared.
@@ -56,13 +59,32 @@ impl Database {
         Ok(facts)
     }
 
-    /// Proves the whole trail again and tries to write to it.
-    pub async fn audit_facts(&self, keys: &VerifyingKeys) -> Result<AuditFacts> {
-        let report =
-            super::super::audit::verify(&**self.client().await?, Verifier::new(keys)).await?;
-        let waiting = self
-            .client()
-            .await?
+    /// Proves the trail and tries to write to it. What was proven less than a day ago, up to a checkpoint that is still there,
+    /// is not proven again: a long trail would hold every change up.
+    pub async fn audit_facts(
+        &self,
+        keys: &VerifyingKeys,
+        known: &Mutex<Option<ProvenTrail>>,
+    ) -> Result<AuditFacts> {
+        let client = self.client().await?;
+        let mut known = known.lock().await;
+        let earlier = match known.take() {
+            Some(proven) if proven.is_good(&client).await? => Some(proven),
+            _ => None,
+        };
+        let newest = audit::stored_checkpoint(&client, None).await?;
+        let size = earlier.as_ref().map_or(0, |proven| proven.checkpoint.size);
+        let verifier = match &earlier {
+            Some(proven) => {
+                Verifier::after(keys, proven.checkpoint.clone(), proven.frontier.clone())
+            }
+            None => Verifier::new(keys),
+        };
+        let report = audit::verify_from(&client, verifier, size).await?;
+        if report.findings.is_empty() {
+            *known = newest.and_then(|stored| ProvenTrail::of(stored, keys, earlier.as_ref()));
+        }
+        let waiting = client
             .query_one(
                 "SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0)::bigint FROM audit_entries WHERE leaf_index IS NULL",
                 &[],
@@ -70,6 +92,7 @@ impl Database {
             .await?;
         Ok(AuditFacts {
             proven: report.entries - report.waiting,
+            proven_before: size,
             size: report.size,
             broken: broken(&report.findings),
             writable: self.check_audit().await.is_ok(),
@@ -109,6 +132,35 @@ impl Database {
             )
             .await?;
         Ok(row.get(0))
+    }
+}
+
+/// A trail up to a checkpoint, as it was proven in this process.
+pub struct ProvenTrail {
+    checkpoint: Checkpoint,
+    frontier: Frontier,
+    note: String,
+    /// When all of it was proven from its beginning.
+    since: Instant,
+}
+
+impl ProvenTrail {
+    const GOOD_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn of(stored: StoredCheckpoint, keys: &VerifyingKeys, earlier: Option<&Self>) -> Option<Self> {
+        let (checkpoint, frontier) = stored.open(keys).ok()?;
+        Some(Self {
+            checkpoint,
+            frontier,
+            note: stored.note,
+            since: earlier.map_or_else(Instant::now, |earlier| earlier.since),
+        })
+    }
+
+    async fn is_good(&self, client: &tokio_postgres::Client) -> Result<bool> {
+        let stored = audit::stored_checkpoint(client, Some(self.checkpoint.size)).await?;
+        let is_there = stored.is_some_and(|stored| stored.note == self.note);
+        Ok(is_there && self.since.elapsed() < Self::GOOD_FOR)
     }
 }
 
