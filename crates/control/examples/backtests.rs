@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     policies,
                     resource: Resource::TranscriptionWorkers,
                     signals: &signals,
-                    history: History::default(),
+                    history: &History::default(),
                 };
                 let started = Instant::now();
                 let run = run(&demand, &needed, settings, &decider, |_| {});

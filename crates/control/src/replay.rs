@@ -138,9 +138,12 @@ pub enum Decider<'a> {
         resource: Resource,
         signals: &'a BTreeMap<String, Shows>,
         /// What was before: empty, or what forecasts learnt from earlier days.
-        history: History,
+        history: &'a History,
     },
 }
+
+/// From a tick and what is seen at it to how many are wanted.
+type Wanted<'a> = Box<dyn FnMut(u32, &Seen) -> u32 + 'a>;
 
 /// Runs the whole demand; `progress` hears each tick.
 pub fn run(
@@ -171,11 +174,7 @@ pub fn run(
     }
 }
 
-/// From a tick and what is seen at it to how many are wanted.
-fn deciding<'a>(
-    demand: &'a Demand,
-    decider: &'a Decider,
-) -> Box<dyn FnMut(u32, &Seen) -> u32 + 'a> {
+fn deciding<'a>(demand: &'a Demand, decider: &'a Decider) -> Wanted<'a> {
     match decider {
         Decider::Fixed(count) => Box::new(move |_, _| *count),
         Decider::Policies {
@@ -185,7 +184,7 @@ fn deciding<'a>(
             history,
         } => {
             let mut scene = Scene::new(demand.start, *resource, signals);
-            let mut history = history.clone();
+            let mut history = (*history).clone();
             Box::new(move |tick, seen| {
                 let value = demand.values[demand.step(tick)];
                 let snapshot = scene.at(moment(demand.start, tick), seen, value);

@@ -68,7 +68,7 @@ fn replay(chaos: Vec<Chaos>) -> Run {
         policies: &policies,
         resource,
         signals: &signals,
-        history: History::default(),
+        history: &History::default(),
     };
     let demand = demand().under(&chaos);
     let needed = demand

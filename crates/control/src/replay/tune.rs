@@ -49,11 +49,12 @@ impl Contest<'_> {
     pub fn run(&self, files: &BTreeMap<String, String>) -> Result<Run, Refused> {
         let mut policies = Policies::read(files)?;
         policies.keep_forecasts(&self.forecasts);
+        let history = policies.remembering(self.before);
         let decider = Decider::Policies {
             policies: &policies,
             resource: self.resource,
             signals: self.signals,
-            history: policies.remembering(self.before),
+            history: &history,
         };
         Ok(run(
             self.demand,
@@ -140,7 +141,7 @@ impl Search {
             if children.is_empty() {
                 break;
             }
-            points.extend(replayed(files, knobs, contest, children, progress));
+            points.extend(replayed(files, knobs, contest, &children, progress));
         }
         Ok(points)
     }
@@ -191,8 +192,8 @@ pub enum Advice {
     /// It won where it was learnt and where it was not.
     Take {
         values: Vec<f64>,
-        learnt: Score,
-        held_out: Score,
+        learnt: Box<Score>,
+        held_out: Box<Score>,
     },
     Keep {
         why: String,
@@ -231,8 +232,8 @@ pub fn advise(
     if wins {
         return Ok(Advice::Take {
             values: best.values.clone(),
-            learnt: best.score,
-            held_out: after,
+            learnt: Box::new(best.score),
+            held_out: Box::new(after),
         });
     }
     Ok(Advice::Keep {
@@ -269,7 +270,7 @@ fn replayed(
     files: &BTreeMap<String, String>,
     knobs: &[Knob],
     contest: &Contest,
-    settings: Vec<Vec<f64>>,
+    settings: &[Vec<f64>],
     progress: &(impl Fn() + Sync),
 ) -> Vec<Point> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);

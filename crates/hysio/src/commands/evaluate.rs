@@ -21,7 +21,7 @@ enum What {
     /// Forecasts of demand at rolling origins of a trace.
     Forecast(forecast::Command),
     /// Sets of policies on a trace, by all scores, and at equal cost.
-    Policies(policies::Command),
+    Policies(Box<policies::Command>),
     /// Word error rate, speed and memory over recordings with reference texts.
     Transcription(transcription::Command),
 }

@@ -197,11 +197,12 @@ impl ReplayArguments {
 impl Stage {
     pub fn replay(&self, name: &str, files: &BTreeMap<String, String>) -> anyhow::Result<Row> {
         let policies = Policies::read(files).with_context(|| name.to_owned())?;
+        let history = policies.remembering(&self.before);
         let decider = Decider::Policies {
             policies: &policies,
             resource: self.resource,
             signals: &self.signals,
-            history: policies.remembering(&self.before),
+            history: &history,
         };
         let progress = bar(u64::from(self.demand.ticks()), name);
         let run = run(

@@ -4,8 +4,10 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::Row;
 
-/// Each score with its name, and how it is written.
-pub const SCORES: [(&str, fn(&Row) -> String); 18] = [
+/// A score's name, and how it is written.
+type Written = (&'static str, fn(&Row) -> String);
+
+pub const SCORES: [Written; 18] = [
     ("late jobs", |it| percent(it.score.late_jobs)),
     ("longest wait", |it| seconds(it.totals.longest_wait_seconds)),
     ("load over capacity, time", |it| {
