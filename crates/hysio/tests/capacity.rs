@@ -186,7 +186,7 @@ fn a_month_costs_what_the_seed_says_and_is_shared_to_the_cent() {
 fn policies() -> (TempDir, String, String) {
     let (folder, file) = trace();
     let policies = folder.path().join("policies");
-    std::fs::create_dir(&policies).unwrap();
+    std::fs::create_dir(&policies).expect("made");
     let files = [
         (
             "limits.yaml",
@@ -202,7 +202,7 @@ fn policies() -> (TempDir, String, String) {
         ),
     ];
     for (name, text) in files {
-        std::fs::write(policies.join(name), text).unwrap();
+        std::fs::write(policies.join(name), text).expect("written");
     }
     let (file, policies) = (file.display().to_string(), policies.display().to_string());
     (folder, file, policies)
@@ -493,18 +493,18 @@ fn a_prometheus_that_is_down_or_answers_otherwise_is_named() {
 /// A server that gives one answer to one request.
 fn answering(body: &'static str) -> (String, std::thread::JoinHandle<()>) {
     use std::io::{Read as _, Write as _};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
     let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+        let (mut stream, _) = listener.accept().expect("a request");
         let mut request = [0; 4096];
-        let _ = stream.read(&mut request).unwrap();
+        let _ = stream.read(&mut request).expect("it works");
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
         );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
+        stream.write_all(head.as_bytes()).expect("it works");
+        stream.write_all(body.as_bytes()).expect("it works");
     });
     (url, server)
 }
