@@ -215,6 +215,52 @@ fn dutch_names_and_compounds_are_found() {
     }
 }
 
+/// Dutch-looking words that no list knows, all different.
+fn different_compounds(count: usize) -> String {
+    (0..count)
+        .map(|number| {
+            let middle: String = (0..6)
+                .map(|place| char::from(b'a' + u8::try_from((number >> (4 * place)) & 15).unwrap()))
+                .collect();
+            format!("hout{middle}tafel de ")
+        })
+        .collect()
+}
+
+#[test]
+fn texts_of_a_megabyte_that_nobody_wrote_are_answered_with_what_they_hold() {
+    for (text, system, code) in [
+        (different_compounds(55_000), CodeSystem::Icd10Cm, None),
+        (different_compounds(55_000), CodeSystem::Dcsph, None),
+        ("x".repeat(1_000_000), CodeSystem::Icd10Cm, None),
+        ("left ".repeat(200_000), CodeSystem::Icd10Cm, None),
+        (
+            "diabetes mellitus type 2 ".repeat(40_000),
+            CodeSystem::Icd10Cm,
+            Some("E11.9"),
+        ),
+        (
+            "artrose lage rug ".repeat(60_000),
+            CodeSystem::Dcsph,
+            Some("3423"),
+        ),
+    ] {
+        let query = Query {
+            system,
+            ..Query::default()
+        };
+        let found = ENGINE.suggest(&text, &query).unwrap();
+        let shown = &text[..30];
+        match code {
+            Some(code) => assert_eq!(found[0].code, code, "{shown}"),
+            None => assert!(
+                found.iter().all(|found| found.probability < 0.5),
+                "{shown}: {found:?}"
+            ),
+        }
+    }
+}
+
 #[test]
 fn the_same_inputs_make_the_same_catalogue() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");

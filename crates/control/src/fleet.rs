@@ -1,5 +1,7 @@
 //! Which processes of a pool to start and which to let go, so that there are as many as wanted. Pure.
 
+use std::cmp::Reverse;
+
 /// One process of a pool, as its supervisor knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member<Id> {
@@ -8,6 +10,8 @@ pub struct Member<Id> {
     pub busy: Option<u32>,
     /// It was asked to finish and end.
     pub leaving: bool,
+    /// It lives, but is not heard of any more.
+    pub silent: bool,
     /// When it was started: higher is later.
     pub started: u64,
 }
@@ -19,8 +23,8 @@ pub enum Move<Id> {
     Drain(Id),
 }
 
-/// The moves that lead from `members` to `wanted`. Of too many, the idle ones leave first, of those the youngest, so that
-/// nobody's work is handed over without need.
+/// The moves that lead from `members` to `wanted`. Of too many, those that are silent leave first, then the idle ones, of those the
+/// youngest, so that nobody's work is handed over without need.
 #[must_use]
 pub fn reconcile<Id: Clone>(wanted: usize, members: &[Member<Id>]) -> Vec<Move<Id>> {
     let mut staying: Vec<&Member<Id>> = members.iter().filter(|member| !member.leaving).collect();
@@ -28,7 +32,10 @@ pub fn reconcile<Id: Clone>(wanted: usize, members: &[Member<Id>]) -> Vec<Move<I
         return vec![Move::Start(wanted - staying.len())];
     }
     // Of whom nothing is known yet has just been started, and is as good as idle.
-    staying.sort_by_key(|member| (member.busy.unwrap_or(0), std::cmp::Reverse(member.started)));
+    staying.sort_by_key(|member| {
+        let busy = member.busy.unwrap_or(0);
+        (!member.silent, busy, Reverse(member.started))
+    });
     let too_many = staying.len() - wanted;
     staying
         .into_iter()
@@ -46,6 +53,7 @@ mod tests {
             id,
             busy: Some(busy),
             leaving: false,
+            silent: false,
             started: u64::from(id),
         }
     }
@@ -65,6 +73,14 @@ mod tests {
         assert_eq!(reconcile(3, &members), [Move::Drain(3)]);
         assert_eq!(reconcile(2, &members), [Move::Drain(3), Move::Drain(1)]);
         assert_eq!(reconcile(0, &members).len(), 4);
+    }
+
+    #[test]
+    fn who_is_silent_leaves_before_who_is_idle() {
+        let mut members = [member(1, 0), member(2, 0), member(3, 0)];
+        members[0].silent = true;
+        assert_eq!(reconcile(2, &members), [Move::Drain(1)]);
+        assert_eq!(reconcile(1, &members), [Move::Drain(1), Move::Drain(3)]);
     }
 
     #[test]

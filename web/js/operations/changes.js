@@ -9,17 +9,19 @@ import { name } from "./resources.js";
 
 const SHOWN = 20;
 
-export function changes(all) {
-  if (!all.length) return h("p", { class: "quiet" }, t("changes.none"));
-  return h("ul", { class: "rows card", role: "list" }, all.slice(0, SHOWN).map((change) => h("li", null, row(change))));
+/** Draws them into `place`; the ones that somebody has opened stay open. */
+export function changes(place, all) {
+  const open = new Set([...place.querySelectorAll("details.change[open]")].map(({ dataset }) => dataset.id));
+  if (!all.length) return fill(place, h("p", { class: "quiet" }, t("changes.none")));
+  return fill(place, h("ul", { class: "rows card", role: "list" }, all.slice(0, SHOWN).map((change) => h("li", null, row(change, open.has(change.id))))));
 }
 
-function row(change) {
+function row(change, wasOpen) {
   const live = change.ended_at === null;
   const place = h("div", { class: "steps-place" }, live && steps(change.log));
   const details = h(
     "details",
-    { class: "decision", open: live },
+    { class: "decision change", "data-id": change.id, open: live || wasOpen },
     h(
       "summary",
       { class: "row" },
@@ -33,7 +35,7 @@ function row(change) {
     ),
     place,
   );
-  details.addEventListener("toggle", async () => {
+  const load = async () => {
     if (!details.open || live || place.firstChild) return;
     try {
       const whole = await api.get(`/api/scaling/changes/${encodeURIComponent(change.id)}`);
@@ -41,7 +43,8 @@ function row(change) {
     } catch (error) {
       fill(place, h("p", { class: "message error" }, explain(error)));
     }
-  });
+  };
+  details.addEventListener("toggle", load);
   return details;
 }
 

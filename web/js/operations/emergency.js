@@ -1,10 +1,9 @@
 // The emergency switch: on with an owner, a reason and an end; off with a reason. Both are asked for twice.
 
 import * as api from "../api.js";
-import { openDialog } from "../dialog.js";
 import { button, h, icon, newId } from "../dom.js";
 import { t, when } from "../i18n.js";
-import { explain, toast } from "../notice.js";
+import { ask } from "./ask.js";
 import { name } from "./resources.js";
 
 export function emergency({ emergency: declared, scenarios }) {
@@ -17,7 +16,7 @@ export function emergency({ emergency: declared, scenarios }) {
       button(t("emergency.declare"), { icon: "alert", click: () => declare(scenarios) }),
     );
   }
-  const over = new Date(declared.ends_at) <= new Date();
+  const over = isOver(declared);
   return h(
     "div",
     { class: over ? "message warn" : "message error", role: "status" },
@@ -40,6 +39,10 @@ export function emergency({ emergency: declared, scenarios }) {
   );
 }
 
+export function isOver(declared) {
+  return declared ? new Date(declared.ends_at) <= new Date() : false;
+}
+
 function declare(scenarios) {
   const [scenarioId, hoursId, whyId, sureId] = ["scenario", "hours", "why", "sure"].map(newId);
   const scenario = h("select", { id: scenarioId, autofocus: true }, scenarios.map((key) => h("option", { value: key }, name(key))));
@@ -56,6 +59,7 @@ function declare(scenarios) {
       h("div", { class: "check" }, sure, h("label", { for: sureId }, t("emergency.sure"))),
     ],
     send: () => {
+      if (!Number(hours.value)) throw new Error(t("emergency.no_hours"));
       if (!sure.checked) throw new Error(t("emergency.not_sure"));
       return api.post("/api/scaling/emergency", { scenario: scenario.value, hours: Number(hours.value), reason: why.value });
     },
@@ -75,23 +79,5 @@ function standDown() {
     ],
     send: () => api.post("/api/scaling/emergency/stand-down", { reason: why.value }),
     done: t("emergency.over"),
-  });
-}
-
-function ask({ title, yes, body, send, done }) {
-  const wrong = h("p", { class: "message error", role: "alert" });
-  const dialog = openDialog({
-    title,
-    body: [body, wrong],
-    actions: [button(t("cancel"), { click: () => dialog.close() }), button(yes, { kind: "danger", type: "submit" })],
-    submit: async () => {
-      try {
-        await send();
-        dialog.close();
-        toast(done);
-      } catch (error) {
-        wrong.textContent = error instanceof api.ApiError ? explain(error) : error.message;
-      }
-    },
   });
 }

@@ -2,9 +2,8 @@
 
 import { button, h, newId } from "../dom.js";
 import * as api from "../api.js";
-import { openDialog } from "../dialog.js";
 import { number, t } from "../i18n.js";
-import { explain, toast } from "../notice.js";
+import { ask } from "./ask.js";
 
 export function resources(targets) {
   if (!targets.length) return h("p", { class: "quiet" }, t("scaling.nothing"));
@@ -20,7 +19,7 @@ function tile(target) {
     h("h3", null, name(resource)),
     h("p", { class: "tile-number numeric" }, number(desired)),
     h("p", { class: settled ? "quiet small" : "small warn-words" }, settled ? t("scaling.all_ready") : t("scaling.ready", { ready: Math.max(0, ready), desired })),
-    button(t("scaling.change"), { icon: "pen", kind: "small", "aria-label": `${t("scaling.change")}: ${name(resource)}`, click: () => ask(target) }),
+    button(t("scaling.change"), { icon: "pen", kind: "small", "aria-label": `${t("scaling.change")}: ${name(resource)}`, click: () => change(target) }),
   );
 }
 
@@ -30,28 +29,23 @@ export function name(resource) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-function ask({ resource, desired }) {
+function change({ resource, desired }) {
   const [countId, whyId, noteId] = [newId("count"), newId("why"), newId("note")];
   const count = h("input", { id: countId, type: "number", min: 0, step: 1, value: String(desired), required: true, autofocus: true });
   const why = h("textarea", { id: whyId, rows: 2, maxlength: 500, "aria-describedby": noteId });
-  const wrong = h("p", { class: "message error", role: "alert" });
-  const dialog = openDialog({
+  ask({
     title: t("scaling.change_title", { resource: name(resource) }),
+    yes: t("scaling.change"),
+    kind: "primary",
     body: [
       h("div", { class: "field" }, h("label", { for: countId }, t("scaling.count")), count),
       h("div", { class: "field" }, h("label", { for: whyId }, t("scaling.why")), why, h("p", { id: noteId, class: "field-note" }, t("scaling.why_note"))),
       h("p", { class: "quiet small" }, t("scaling.change_note")),
-      wrong,
     ],
-    actions: [button(t("cancel"), { click: () => dialog.close() }), button(t("scaling.change"), { kind: "primary", type: "submit" })],
-    submit: async () => {
-      try {
-        await api.post("/api/scaling/changes", { resource, count: Number(count.value), reason: why.value });
-        dialog.close();
-        toast(t("scaling.begun"));
-      } catch (error) {
-        wrong.textContent = explain(error);
-      }
+    send: () => {
+      if (!/^\d+$/.test(count.value)) throw new Error(t("scaling.no_count"));
+      return api.post("/api/scaling/changes", { resource, count: Number(count.value), reason: why.value });
     },
+    done: t("scaling.begun"),
   });
 }

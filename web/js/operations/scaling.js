@@ -7,7 +7,7 @@ import { t, when } from "../i18n.js";
 import { loadInto } from "../notice.js";
 import { changes } from "./changes.js";
 import { decision } from "./decision.js";
-import { emergency } from "./emergency.js";
+import { emergency, isOver } from "./emergency.js";
 import { instances } from "./instances.js";
 import { resources } from "./resources.js";
 
@@ -22,7 +22,7 @@ export function scaling() {
 
 async function start() {
   const parts = Object.fromEntries(
-    ["leader", "emergency", "resources", "charts", "decision", "changes", "instances"].map((name) => [name, h("div", null)]),
+    ["leader", "policies", "emergency", "resources", "charts", "decision", "changes", "instances"].map((name) => [name, h("div", null)]),
   );
   const view = { minutes: WINDOWS[0], parts };
   const first = await api.get(`/api/scaling?minutes=${view.minutes}`);
@@ -33,6 +33,7 @@ async function start() {
   const section = (key, part, ...more) => h("section", { class: "stack" }, h("div", { class: "section-head" }, h("h2", null, t(key)), more), part);
   return [
     parts.leader,
+    parts.policies,
     parts.emergency,
     section("scaling.runs", parts.resources),
     section("scaling.sees", parts.charts, windowChoice(view)),
@@ -52,16 +53,21 @@ function draw(view, state) {
     return true;
   };
   if (shown(parts.leader, state.leader)) fill(parts.leader, leader(state.leader));
-  if (shown(parts.emergency, state.emergency, state.scenarios)) fill(parts.emergency, emergency(state));
+  if (shown(parts.policies, state.policies_refused)) fill(parts.policies, policies(state.policies_refused));
+  if (shown(parts.emergency, state.emergency, state.scenarios, isOver(state.emergency))) fill(parts.emergency, emergency(state));
   if (shown(parts.resources, state.targets)) fill(parts.resources, resources(state.targets));
   if (shown(parts.decision, state.decision)) fill(parts.decision, decision(state.decision));
-  if (shown(parts.changes, state.changes)) fill(parts.changes, changes(state.changes));
+  if (shown(parts.changes, state.changes)) changes(parts.changes, state.changes);
   if (shown(parts.instances, state.instances)) fill(parts.instances, instances(state.instances));
 }
 
 function leader(holder) {
   if (holder) return h("p", { class: "quiet" }, t("scaling.leader", { holder }));
   return h("p", { class: "message warn", role: "status" }, t("scaling.no_leader"));
+}
+
+function policies(refused) {
+  return refused ? h("p", { class: "message warn", role: "status" }, t("scaling.policies_refused", { why: refused })) : [];
 }
 
 function listen(view) {
@@ -133,8 +139,11 @@ const CHARTS = [
   },
 ];
 
+/** A finger leaves its hover behind where it last was. */
+const READ = matchMedia("(hover: hover)").matches ? "svg:hover, svg:focus" : "svg:focus";
+
 function drawCharts(view, { at, series }) {
-  if (view.parts.charts.querySelector(":hover, :focus")) return; // it is being read
+  if (view.parts.charts.querySelector(READ)) return; // it is being read
   const to = Math.floor(new Date(at).getTime() / 1000);
   const from = to - view.minutes * 60;
   fill(

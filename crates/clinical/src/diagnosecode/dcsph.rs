@@ -3,23 +3,19 @@
 //! The tables are `data/dcsph.tsv`; locations 37 to 71 are missing there (see its README), so a text about a shoulder
 //! or a knee is given its pathology alone, which is not billable.
 
-use std::collections::HashMap;
+mod table;
 
 use hysio_model::diagnosis::{CodeSystem, Evidence, Suggestion};
 
 use super::{
     catalogue::Code,
-    text::{Scope, Word, asserted, dutch_stem, scopes, sentences, words},
+    text::{Scope, Word, asserted, scopes, sentences, words},
 };
+use table::{Found, Row, Table, sort};
 
-/// Least share of a term that the text must hold.
-const COVER_MIN: f64 = 0.5;
 /// Pathologies and locations that are combined.
 const KEPT_MAX: usize = 10;
 const LOCATIONS_MAX: usize = 3;
-/// Function words of the tables and of notes.
-const STOP_WORDS: &str = "de het een van en of in op bij met na zonder incl inclusief uitgezonderd niet genoemd onder t m \
-    overige nog aan te door aandoening aandoeningen ziekte ziekten klacht last sinds patient";
 /// Words of surgery: with them the surgical pathologies come first, without them last.
 const SURGERY: [&str; 7] = [
     "postoperatief",
@@ -37,38 +33,6 @@ const SURGICAL: &str = "chirurgie";
 pub(super) struct Dcsph {
     locations: Table,
     pathologies: Table,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    rows: Vec<Row>,
-    /// In how many rows a stem stands.
-    frequency: HashMap<String, u16>,
-}
-
-#[derive(Debug)]
-struct Row {
-    code: String,
-    title: String,
-    group: String,
-    terms: Vec<Term>,
-    /// Of the title and the everyday names.
-    words: Vec<String>,
-}
-
-#[derive(Debug)]
-struct Term {
-    text: String,
-    stems: Vec<String>,
-}
-
-/// A row that the text names.
-#[derive(Clone)]
-struct Found<'a> {
-    row: &'a Row,
-    term: &'a str,
-    score: f64,
-    ranges: Vec<(usize, usize)>,
 }
 
 impl Dcsph {
@@ -221,128 +185,6 @@ fn is_present(scopes: &[Scope], word: &Word) -> bool {
     asserted(scopes, word.start, word.end).is_none_or(|assertion| !assertion.is_absent())
 }
 
-impl Table {
-    fn add(&mut self, code: &str, title: &str, group: &str) {
-        let plain = title.replace("**", "");
-        let mut terms: Vec<Term> = plain
-            .split(" / ")
-            .flat_map(|part| part.split(", "))
-            .map(Term::new)
-            .collect();
-        terms.insert(0, Term::new(&plain));
-        self.rows.push(Row {
-            code: code.to_owned(),
-            title: title.to_owned(),
-            group: group.to_owned(),
-            words: words(&plain).into_iter().map(|word| word.text).collect(),
-            terms,
-        });
-    }
-
-    fn name(&mut self, code: &str, terms: &str) {
-        if let Some(row) = self.rows.iter_mut().find(|row| row.code == code) {
-            row.terms.extend(terms.split('|').map(Term::new));
-            row.words
-                .extend(words(terms).into_iter().map(|word| word.text));
-        }
-    }
-
-    fn count(&mut self) {
-        for row in &mut self.rows {
-            row.terms.retain(|term| !term.stems.is_empty());
-            let mut stems: Vec<&String> = row.terms.iter().flat_map(|term| &term.stems).collect();
-            stems.sort_unstable();
-            stems.dedup();
-            for stem in stems {
-                *self.frequency.entry(stem.clone()).or_default() += 1;
-            }
-        }
-    }
-
-    fn row(&self, code: &str) -> Option<&Row> {
-        self.rows.iter().find(|row| row.code == code)
-    }
-
-    fn find_in(&self, words: &[&Word]) -> Vec<Found<'_>> {
-        let stems: Vec<String> = words.iter().map(|word| dutch_stem(&word.text)).collect();
-        self.rows
-            .iter()
-            .filter_map(|row| {
-                row.terms
-                    .iter()
-                    .filter_map(|term| self.covered(row, term, words, &stems))
-                    .max_by(|a, b| a.score.total_cmp(&b.score))
-            })
-            .collect()
-    }
-
-    fn covered<'a>(
-        &self,
-        row: &'a Row,
-        term: &'a Term,
-        words: &[&Word],
-        stems: &[String],
-    ) -> Option<Found<'a>> {
-        let (mut covered, mut whole, mut ranges) = (0.0, 0.0, Vec::new());
-        for wanted in &term.stems {
-            let weight = self.weight(wanted);
-            whole += weight;
-            let best = (0..stems.len())
-                .map(|at| (alike(wanted, &stems[at]), at))
-                .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))
-                .filter(|(likeness, _)| *likeness > 0.0);
-            if let Some((likeness, at)) = best {
-                covered += weight * likeness;
-                ranges.push((words[at].start, words[at].end));
-            }
-        }
-        let cover = covered / whole.max(f64::EPSILON);
-        ranges.sort_unstable();
-        ranges.dedup();
-        (cover >= COVER_MIN).then(|| Found {
-            row,
-            term: &term.text,
-            score: cover * (1.0 - (-covered).exp()),
-            ranges,
-        })
-    }
-
-    fn weight(&self, stem: &str) -> f64 {
-        let held = self.frequency.get(stem).copied().unwrap_or(1);
-        (1.0 + 60.0 / f64::from(held.max(1))).ln()
-    }
-}
-
-impl Term {
-    fn new(text: &str) -> Self {
-        let stems = words(text)
-            .into_iter()
-            .filter(|word| !STOP_WORDS.split_whitespace().any(|stop| stop == word.text))
-            .map(|word| dutch_stem(&word.text))
-            .collect();
-        Self {
-            text: text.trim().to_owned(),
-            stems,
-        }
-    }
-}
-
-/// 1 for the same stem, less for a misspelt one or the end of a compound, 0 for another.
-fn alike(wanted: &str, said: &str) -> f64 {
-    if wanted == said {
-        return 1.0;
-    }
-    let shorter = wanted.len().min(said.len());
-    if shorter < 5 {
-        return 0.0;
-    }
-    if said.ends_with(wanted) || said.starts_with(wanted) {
-        return 0.85;
-    }
-    let similarity = strsim::normalized_damerau_levenshtein(wanted, said);
-    if similarity >= 0.8 { similarity } else { 0.0 }
-}
-
 fn combined(text: &str, pathologies: &[Found<'_>], locations: &[Found<'_>]) -> Vec<Suggestion> {
     let best = locations.first().map_or(1.0, |found| found.score);
     let mut suggestions = Vec::new();
@@ -396,14 +238,6 @@ fn title(location: Option<&Row>, pathology: &Row) -> String {
     }
 }
 
-fn sort(found: &mut [Found<'_>]) {
-    found.sort_by(|a, b| {
-        b.score
-            .total_cmp(&a.score)
-            .then_with(|| a.row.code.cmp(&b.row.code))
-    });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -428,6 +262,33 @@ mod tests {
         let suggestions = Dcsph::new().suggest("artrose van de knie");
         assert_eq!(suggestions[0].code, "23");
         assert!(!suggestions[0].billable);
+    }
+
+    #[test]
+    fn every_row_of_the_tables_is_found_and_makes_a_code() {
+        let dcsph = Dcsph::new();
+        let rows = include_str!("../../data/dcsph.tsv").lines().skip(1);
+        let (locations, pathologies): (Vec<_>, Vec<_>) = rows
+            .filter_map(|row| row.split_once('\t'))
+            .partition(|(table, _)| *table == "location");
+        let code = |(_, row): &(&str, &str)| row.split('\t').next().unwrap_or_default().to_owned();
+        assert_eq!((locations.len(), pathologies.len()), (31, 89));
+        for location in &locations {
+            for pathology in &pathologies {
+                let whole = code(location) + &code(pathology);
+                assert!(
+                    dcsph.find(&whole).is_some_and(|found| found.billable),
+                    "{whole}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_said_over_and_over_counts_where_it_is_first_said() {
+        let found = Dcsph::new().suggest(&"artrose lage rug ".repeat(5_000));
+        assert_eq!(found[0].code, "3423");
+        assert!(found[0].evidence.iter().all(|evidence| evidence.end <= 16));
     }
 
     #[test]

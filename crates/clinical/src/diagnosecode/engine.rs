@@ -14,11 +14,13 @@ use super::{
     retired::{self, Retired},
     search,
     shown::{Row, Shown},
-    text::{Analyzer, Dutch, Scope, Token, Word, is_present, scopes, sentences, stem, words},
+    text::{
+        Analyzer, Dutch, Scope, Token, Translated, Word, is_present, scopes, sentences, stem, words,
+    },
 };
 
 /// Names this ranking in answers and metrics; raised when suggestions change.
-pub const MODEL_VERSION: &str = "phrase-cover-2";
+pub const MODEL_VERSION: &str = "phrase-cover-3";
 
 /// A longer text is refused. A dictated hour has about 60 kB.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -273,9 +275,13 @@ impl Engine {
     fn sentences(&self, text: &str, language: Option<Language>) -> Vec<(Vec<Token>, Vec<Scope>)> {
         let words = words(text);
         let language = language.unwrap_or_else(|| self.language(&words));
+        let mut translated = Translated::default();
         sentences(&words)
             .into_iter()
-            .map(|sentence| (self.tokens(sentence, language), scopes(sentence)))
+            .map(|sentence| {
+                let tokens = self.tokens(sentence, language, &mut translated);
+                (tokens, scopes(sentence))
+            })
             .collect()
     }
 
@@ -302,12 +308,20 @@ impl Engine {
         }
     }
 
-    fn tokens(&self, sentence: &[Word], language: Language) -> Vec<Token> {
+    fn tokens(
+        &self,
+        sentence: &[Word],
+        language: Language,
+        translated: &mut Translated,
+    ) -> Vec<Token> {
         match language {
             Language::English => self.analyzer.text(sentence),
-            Language::Dutch => self
-                .analyzer
-                .dutch_text(&self.dutch, sentence, |stem| self.is_english(stem)),
+            Language::Dutch => {
+                self.analyzer
+                    .dutch_text(&self.dutch, sentence, translated, |stem| {
+                        self.is_english(stem)
+                    })
+            }
         }
     }
 

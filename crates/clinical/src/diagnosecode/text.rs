@@ -12,6 +12,6 @@ mod words;
 
 pub(super) use analyzer::{Analyzer, TermToken, Token};
 pub(super) use context::{Assertion, Scope, asserted, is_present, scopes};
-pub(super) use language::{Dutch, dutch_stem};
+pub(super) use language::{Dutch, Translated, dutch_stem};
 pub(super) use stem::stem;
 pub(super) use words::{Word, sentences, words};

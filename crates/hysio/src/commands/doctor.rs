@@ -39,7 +39,8 @@ impl Command {
 
     async fn examine(&self, config: &Config) -> anyhow::Result<()> {
         let db = start::connect(config).await?;
-        let policies = Current::load(config.scaling.policies.as_deref())?;
+        let policies = Current::in_force(config.scaling.policies.as_deref(), &db).await?;
+        super::scaler::tell_refused(&policies);
         let world = Arc::new(scaler::world(config, &db)?);
         let prober = scaler::prober(config, &db, world, &policies)?;
         let targets = db.targets().await?;

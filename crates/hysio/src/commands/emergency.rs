@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::scale::user;
 use crate::{
     config::Config,
-    scaler::policy_files::Current,
+    scaler::{justification, policy_files::Current},
     start::{self, ConfigArgument},
 };
 
@@ -32,7 +32,7 @@ enum Action {
     /// End it.
     StandDown {
         /// Why it is over.
-        #[arg(long)]
+        #[arg(long, value_parser = justification::parse)]
         why: String,
     },
 }
@@ -42,7 +42,7 @@ struct Declare {
     /// A scenario of the scaling matrix, such as `pandemic_response`.
     scenario: String,
     /// Why: it stands in the audit trail. No patient data.
-    #[arg(long)]
+    #[arg(long, value_parser = justification::parse)]
     why: String,
     /// How long it lasts at most.
     #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(i64).range(1..))]
@@ -89,7 +89,8 @@ impl Declare {
         config: &Config,
         db: &hysio_infra::postgres::Database,
     ) -> anyhow::Result<()> {
-        let policies = Current::load(config.scaling.policies.as_deref())?;
+        let policies = Current::in_force(config.scaling.policies.as_deref(), db).await?;
+        super::scaler::tell_refused(&policies);
         let policy = policies
             .policies
             .emergency
@@ -101,12 +102,20 @@ impl Declare {
             owner: self.owner.unwrap_or_else(user),
             reason: self.why,
             declared_at: now,
-            ends_at: now + SignedDuration::from_hours(self.hours),
+            ends_at: SignedDuration::try_from_hours(self.hours)
+                .and_then(|hours| now.checked_add(hours).ok())
+                .with_context(|| {
+                    format!("--hours is {}: no calendar reaches that far", self.hours)
+                })?,
         };
         policy.validate(&emergency, now)?;
         anyhow::ensure!(
-            db.declare_emergency(&emergency, policy.priority_queues(&emergency.scenario))
-                .await?,
+            db.declare_emergency(
+                &emergency,
+                policy.priority_queues(&emergency.scenario),
+                &user()
+            )
+            .await?,
             "another emergency is declared: hysio emergency status shows it, stand-down ends it"
         );
         println!("{}", said(Some(&emergency)));

@@ -6,15 +6,16 @@ use anyhow::Context as _;
 use clap::Args;
 use hysio_control::{
     ports::{Begun, Probes as _, TransactionLog as _, Wish},
+    tick::Observer as _,
     transaction::{Change, Event, Phase, State, TransactionId},
 };
 use hysio_infra::postgres::Database;
-use hysio_scaling::{Resource, gates};
+use hysio_scaling::{Resource, decide::decide, gates};
 
 use super::{doctor, scaler};
 use crate::{
     config::Config,
-    scaler::{LEASE, policy_files::Current, run::Carrying},
+    scaler::{LEASE, justification, observe::World, policy_files::Current, run::Carrying},
     start::{self, ConfigArgument},
 };
 
@@ -30,7 +31,7 @@ pub struct Command {
     #[arg(value_parser = clap::value_parser!(i32).range(0..))]
     count: i32,
     /// Why: it stands in the audit trail. No patient data.
-    #[arg(long)]
+    #[arg(long, value_parser = justification::parse)]
     why: String,
     /// Only go through the gates, and change nothing.
     #[arg(long)]
@@ -48,17 +49,13 @@ impl Command {
     /// When it was refused or rolled back, or the database is away.
     pub fn run(self) -> anyhow::Result<()> {
         let config = self.config.load()?;
-        anyhow::ensure!(
-            self.why.trim().chars().count() >= 5,
-            "--why is {:?}: say in a few words why, for whoever reads the audit trail",
-            self.why
-        );
         super::block_on(async { self.scale(&config).await })
     }
 
     async fn scale(self, config: &Config) -> anyhow::Result<()> {
         let db = start::connect(config).await?;
-        let policies = Current::load(config.scaling.policies.as_deref())?;
+        let policies = Current::in_force(config.scaling.policies.as_deref(), &db).await?;
+        super::scaler::tell_refused(&policies);
         let limit = policies
             .policies
             .limits
@@ -71,7 +68,13 @@ impl Command {
                 )
             })?;
         let world = std::sync::Arc::new(scaler::world(config, &db)?);
-        let prober = std::sync::Arc::new(scaler::prober(config, &db, world, &policies)?);
+        let prober = std::sync::Arc::new(scaler::prober(config, &db, world.clone(), &policies)?);
+        let known = db.targets().await?;
+        anyhow::ensure!(
+            known.iter().any(|target| target.resource == self.resource),
+            "{} has bounds, but nothing here runs it: `hysio up` founds what it runs",
+            self.resource
+        );
         if self.dry_run {
             let change = self.preview(&db).await?;
             let report = gates::before(&prober.before(&change).await.0);
@@ -110,11 +113,13 @@ impl Command {
                     Carrying::default().take(change.id, db.clone(), prober);
                 }
                 if self.wait || !led {
-                    follow(&db, change.id).await
+                    follow(&db, change.id, |_| false).await?;
                 } else {
+                    // What is refused is refused within a moment, and who asked should know.
+                    follow(&db, change.id, |phase| phase != Phase::Gating).await?;
                     println!("the scaler carries it through; --wait shows how");
-                    Ok(())
                 }
+                warn_of_policies(&db, &policies, &world, &change).await
             }
         }
     }
@@ -143,11 +148,44 @@ impl Command {
     }
 }
 
-/// Prints each step as it is taken.
-async fn follow(db: &Database, id: TransactionId) -> anyhow::Result<()> {
+/// Says so when the policies want more, and so will raise it again.
+async fn warn_of_policies(
+    db: &Database,
+    policies: &Current,
+    world: &World,
+    change: &Change,
+) -> anyhow::Result<()> {
+    let history = db.scaling_history().await?;
+    let history = history
+        .and_then(|history| serde_json::from_value(history).ok())
+        .unwrap_or_default();
+    let mut snapshot = world.observe().await?;
+    if let Some(workload) = snapshot.workloads.get_mut(&change.resource) {
+        (workload.desired, workload.in_flight) = (change.new, false);
+    }
+    let (decision, _) = decide(&policies.policies, &history, &snapshot);
+    let wanted = decision
+        .plans()
+        .find(|(outcome, to, _)| outcome.resource == change.resource && *to > change.new);
+    if let Some((_, to, because)) = wanted {
+        eprintln!("note: the policies want {to}, and will raise it again: {because}");
+    }
+    Ok(())
+}
+
+/// Prints each step as it is taken, to the end or until it is far enough.
+async fn follow(
+    db: &Database,
+    id: TransactionId,
+    is_enough: impl Fn(Phase) -> bool,
+) -> anyhow::Result<()> {
     let mut shown = 0;
     loop {
-        let log = db.scaling_log(id).await?;
+        let log = db.scaling_log(id).await.with_context(|| {
+            format!(
+                "whoever leads goes on with {id}: `hysio audit show --scaling` tells how it ends"
+            )
+        })?;
         for event in &log[shown..] {
             println!("  {}  {}", event.at().strftime("%H:%M:%S%.3f"), told(event));
         }
@@ -160,6 +198,15 @@ async fn follow(db: &Database, id: TransactionId) -> anyhow::Result<()> {
                 state.phase.as_str().replace('_', " "),
                 state.trouble.unwrap_or_default()
             ),
+            Phase::Gating
+            | Phase::Applying
+            | Phase::Waiting
+            | Phase::Verifying
+            | Phase::RollingBack
+                if is_enough(state.phase) =>
+            {
+                return Ok(());
+            }
             Phase::Gating
             | Phase::Applying
             | Phase::Waiting

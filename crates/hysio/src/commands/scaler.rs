@@ -64,7 +64,8 @@ impl Command {
         let decision = match self.decision {
             Some(id) => made_again(&db, id).await?,
             None => {
-                let policies = Current::load(config.scaling.policies.as_deref())?;
+                let policies = Current::in_force(config.scaling.policies.as_deref(), &db).await?;
+                tell_refused(&policies);
                 // Of the built-in ones the owner need not be told.
                 if config.scaling.policies.is_some() {
                     for finding in &policies.policies.findings {
@@ -85,13 +86,22 @@ impl Command {
     }
 }
 
+/// Says on standard error that the files are not in force, if so.
+pub fn tell_refused(policies: &Current) {
+    if let Some(why) = policies.refused() {
+        eprintln!("note: the policy files are refused, and the last good ones are in force: {why}");
+    }
+}
+
 /// A stored decision, made anew from its inputs. It must come out the same.
 async fn made_again(
     db: &Database,
     id: uuid::Uuid,
 ) -> anyhow::Result<hysio_scaling::decide::Decision> {
     let stored = db.decision(id).await?.with_context(|| {
-        format!("no decision has the id {id}: hysio audit show --scaling names them as `plan`")
+        format!(
+            "no decision has the id {id}: hysio audit show --scaling names them: `decided as …`"
+        )
     })?;
     let files: Files = db
         .kept_policies(&stored.policies_digest)
@@ -116,7 +126,13 @@ async fn scale(role: Role) -> anyhow::Result<()> {
         metrics,
     } = role;
     let db = start::connect(&config).await?;
-    let policies = Current::load(config.scaling.policies.as_deref())?;
+    let policies = Current::in_force(config.scaling.policies.as_deref(), &db).await?;
+    if let Some(why) = policies.refused() {
+        tracing::error!(
+            why,
+            "the policy files are refused; the last good ones go on"
+        );
+    }
     found_targets(&db, &config, &policies).await?;
     let calls = notify::listen(start::database_config(&config)?, lifecycle.soft.clone());
     let world = Arc::new(world(&config, &db)?);

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Secret},
+    scaler::policy_files::Current,
     start::{self, ConfigArgument, Role},
 };
 
@@ -48,6 +49,10 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     let mut postgres = start_database(&mut config).await?;
     let welcome = first::found(&config).await?;
     let db = start::connect(&config).await?;
+    if config.scaling.enabled {
+        // Bad files that follow good ones stop nothing; the scaler goes on with those. Without any, better to hear of it now.
+        Current::in_force(config.scaling.policies.as_deref(), &db).await?;
+    }
     let calls = notify::listen(
         start::database_config(&config)?,
         role.lifecycle.soft.clone(),

@@ -42,8 +42,10 @@ pub struct Scaling {
     targets: Vec<TargetView>,
     instances: Vec<InstanceView>,
     emergency: Option<EmergencyView>,
-    /// Those that can be declared, with the most they ask for.
+    /// Those that can be declared.
     scenarios: Vec<String>,
+    /// Why the policy files as they are now are not in force; the last good ones go on.
+    policies_refused: Option<String>,
     /// The newest decision.
     decision: Option<DecisionView>,
     /// The newest changes, newest first.
@@ -166,13 +168,15 @@ async fn now(app: &App) -> Result<Scaling> {
         changes.push(view);
     }
     let decision = db.newest_decisions(1).await?.pop();
+    let (scenarios, policies_refused) = ask::scenarios(app).await;
     Ok(Scaling {
         at: Timestamp::now(),
         leader: db.lease_holder(crate::scaler::LEASE).await?,
         targets: targets(app).await?,
         instances: instances(app).await?,
         emergency: emergency(app).await?,
-        scenarios: ask::scenarios(app),
+        scenarios,
+        policies_refused,
         decision: decision.map(|stored| view(stored, false)),
         changes,
         series: None,
@@ -256,8 +260,8 @@ async fn targets(app: &App) -> Result<Vec<TargetView>> {
         views.push(TargetView {
             resource: target.resource.to_string(),
             desired: target.desired,
-            running: seen.running,
-            ready: seen.ready,
+            running: seen.running.max(0),
+            ready: seen.ready.max(0),
         });
     }
     Ok(views)

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use hysio_infra::postgres::Database;
 use hysio_scaling::policies::Policies;
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
@@ -29,7 +30,7 @@ pub struct Current {
     pub files: Files,
     pub policies: Policies,
     /// The files that were refused last, so that they are complained about once.
-    refused: Option<Files>,
+    refused: Option<(Files, String)>,
 }
 
 /// What became of a look at the files.
@@ -37,6 +38,8 @@ pub struct Current {
 pub enum Reload {
     Unchanged,
     Taken,
+    /// Refused files were put back as they were.
+    GoodAgain,
     /// The last good ones go on. Told once for each bad set.
     Refused(String),
 }
@@ -61,6 +64,29 @@ impl Current {
         })
     }
 
+    /// The files of the folder if they are good; else the last good ones, which the scaler has kept in the database.
+    ///
+    /// # Errors
+    /// When there are no good ones, or the database is away.
+    pub async fn in_force(folder: Option<&Path>, db: &Database) -> anyhow::Result<Self> {
+        let refused = match Self::load(folder) {
+            Ok(current) => return Ok(current),
+            Err(refused) => refused,
+        };
+        let Some(files) = db.policies_in_force().await? else {
+            return Err(refused);
+        };
+        let policies = Policies::read(&files).map_err(|_| refused)?;
+        let mut current = Self {
+            folder: folder.map(Path::to_owned),
+            files,
+            policies,
+            refused: None,
+        };
+        current.look();
+        Ok(current)
+    }
+
     pub fn look(&mut self) -> Reload {
         if self.folder.is_none() {
             return Reload::Unchanged;
@@ -70,8 +96,12 @@ impl Current {
             Err(error) => return self.refuse(Files::new(), format!("{error:#}")),
         };
         if files == self.files {
-            self.refused = None;
-            return Reload::Unchanged;
+            let was_refused = self.refused.take().is_some();
+            return if was_refused {
+                Reload::GoodAgain
+            } else {
+                Reload::Unchanged
+            };
         }
         match Policies::read(&files) {
             Ok(policies) => {
@@ -83,11 +113,18 @@ impl Current {
     }
 
     fn refuse(&mut self, files: Files, why: String) -> Reload {
-        if self.refused.as_ref() == Some(&files) {
+        let refused = Some((files, why.clone()));
+        if self.refused == refused {
             return Reload::Unchanged;
         }
-        self.refused = Some(files);
+        self.refused = refused;
         Reload::Refused(why)
+    }
+
+    /// Why the files as they are now are not in force, if they are not.
+    #[must_use]
+    pub fn refused(&self) -> Option<&str> {
+        self.refused.as_ref().map(|(_, why)| why.as_str())
     }
 
     #[must_use]
@@ -121,13 +158,21 @@ pub fn read(folder: Option<&Path>) -> anyhow::Result<Files> {
         .with_context(|| format!("the folder of policies {} cannot be read", folder.display()))?;
     for entry in listed {
         let path = entry?.path();
-        let is_policy = path
-            .extension()
-            .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|it| ending == *it));
-        if !is_policy || !path.is_file() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        let is_policy = ["yaml", "yml", "json"].contains(&ending.to_lowercase().as_str());
+        if !is_policy || name.starts_with('.') {
             continue;
         }
-        let bytes = fs::metadata(&path)?.len();
+        // A policy that is there by name only would be missed in silence.
+        let about = fs::metadata(&path)
+            .with_context(|| format!("the policy {} cannot be read", path.display()))?;
+        anyhow::ensure!(
+            about.is_file(),
+            "{} is named like a policy, but is no file: rename or remove it",
+            path.display()
+        );
+        let bytes = about.len();
         anyhow::ensure!(
             bytes <= BYTES_MAX,
             "{} has {bytes} bytes, more than a policy can have ({BYTES_MAX})",
@@ -135,7 +180,6 @@ pub fn read(folder: Option<&Path>) -> anyhow::Result<Files> {
         );
         let text = fs::read_to_string(&path)
             .with_context(|| format!("the policy {} cannot be read as text", path.display()))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
         files.insert(name.into_owned(), text);
     }
     Ok(files)
@@ -171,17 +215,39 @@ mod tests {
         let mut current = Current::load(Some(folder.path())).unwrap();
         assert_eq!(current.look(), Reload::Unchanged);
 
-        write("resources:\n  queue_workers: {min: 9, max: 4}\n");
+        let bad = "resources:\n  queue_workers: {min: 9, max: 4}\n";
+        write(bad);
         let Reload::Refused(why) = current.look() else {
             panic!("refused")
         };
         assert!(why.contains("limits.yaml:2"), "{why}");
+        assert_eq!(current.refused(), Some(why.as_str()));
         assert_eq!(current.look(), Reload::Unchanged);
+        write(LIMITS);
+        assert_eq!(current.look(), Reload::GoodAgain);
+        assert_eq!(current.refused(), None);
+        write(bad);
+        assert!(matches!(current.look(), Reload::Refused(_)));
         let limit = &current.policies.limits.resources[&hysio_scaling::Resource::QueueWorkers];
         assert_eq!(limit.max, 4);
 
         write(&LIMITS.replace('4', "7"));
         assert_eq!(current.look(), Reload::Taken);
+    }
+
+    #[test]
+    fn what_is_named_like_a_policy_and_cannot_be_read_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("limits.yaml"), LIMITS).unwrap();
+        fs::write(folder.path().join(".limits.yaml.swp.yaml"), "an editor's").unwrap();
+        assert!(read(Some(folder.path())).is_ok());
+        std::os::unix::fs::symlink("/nowhere", folder.path().join("matrix.yaml")).unwrap();
+        let error = format!("{:#}", read(Some(folder.path())).unwrap_err());
+        assert!(error.contains("matrix.yaml"), "{error}");
+        fs::remove_file(folder.path().join("matrix.yaml")).unwrap();
+        fs::create_dir(folder.path().join("matrix.YAML")).unwrap();
+        let error = format!("{:#}", read(Some(folder.path())).unwrap_err());
+        assert!(error.contains("no file"), "{error}");
     }
 
     #[test]

@@ -95,6 +95,9 @@ impl Scaler {
     fn reload(&mut self) {
         match self.policies.look() {
             Reload::Unchanged => {}
+            Reload::GoodAgain => {
+                tracing::info!("the policy files are again those that are in force");
+            }
             Reload::Taken => {
                 tracing::info!(
                     digest = self.policies.digest(),
@@ -146,6 +149,10 @@ impl Scaler {
         }
         for why in ticked.not_begun {
             tracing::info!(why, "a plan was not begun");
+        }
+        let emergency = ticked.snapshot.emergency;
+        if emergency.is_some_and(|it| it.ends_at <= ticked.snapshot.at) {
+            self.db.end_emergency().await?;
         }
         Ok(())
     }

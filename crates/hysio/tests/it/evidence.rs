@@ -103,7 +103,7 @@ async fn an_administrator_sees_what_was_learnt_and_can_forget_it() {
     browser.close().await.expect("closed");
 }
 
-async fn sign_in(browser: &Browser, base: &str, address: &str) {
+pub async fn sign_in(browser: &Browser, base: &str, address: &str) {
     let page = browser.page();
     page.goto(&format!("{base}/sign-in")).await.expect("opened");
     let script = "const [address, password, done] = arguments;
@@ -116,7 +116,7 @@ async fn sign_in(browser: &Browser, base: &str, address: &str) {
     assert_eq!(status, json!(200));
 }
 
-async fn wait_for(browser: &Browser, selector: &str) {
+pub async fn wait_for(browser: &Browser, selector: &str) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     let is_there = "return document.querySelector(arguments[0]) !== null;";
     let page = browser.page();
@@ -130,7 +130,7 @@ async fn wait_for(browser: &Browser, selector: &str) {
 }
 
 /// Kept to be looked at, where somebody wants to.
-async fn picture(browser: &Browser, name: &str) {
+pub async fn picture(browser: &Browser, name: &str) {
     if let Some(folder) = std::env::var_os("HYSIO_SCREENSHOTS") {
         let file = std::path::Path::new(&folder).join(format!("{name}.png"));
         browser.screenshot(file).await.expect("written");

@@ -10,6 +10,7 @@ mod jobs;
 mod killed;
 mod learning;
 mod openapi;
+mod operations;
 mod records;
 mod scaling;
 mod sign_in;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hysio_testkit::{Hysio, free_port, repository_dir, vendor_dir};
-use nix::sys::signal::Signal;
+use nix::{sys::signal::Signal, unistd::Pid};
 use reqwest::{Client, StatusCode, multipart};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -26,6 +26,11 @@ pub struct Machine {
 
 impl Machine {
     pub fn new() -> Self {
+        Self::with([])
+    }
+
+    /// With more settings, by their names in the environment.
+    pub fn with<const N: usize>(more: [(&str, &str); N]) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().expect("a folder");
         // The database's own user must be able to pass.
@@ -52,6 +57,7 @@ impl Machine {
         let environment = environment
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
+            .chain(more.map(|(name, value)| (name.to_owned(), value.to_owned())))
             .collect();
         Self {
             folder,
@@ -238,9 +244,9 @@ pub fn kill(folder: &Path, what: &str) {
     signal(folder, what, Signal::SIGKILL);
 }
 
-/// Sends a signal to the process of the installation whose command line ends like this.
-pub fn signal(folder: &Path, what: &str, signal: Signal) {
-    let mut sent = 0;
+/// Sends a signal to the processes of the installation whose command line ends like this.
+pub fn signal(folder: &Path, what: &str, signal: Signal) -> Vec<Pid> {
+    let mut sent = Vec::new();
     for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
             continue;
@@ -252,9 +258,11 @@ pub fn signal(folder: &Path, what: &str, signal: Signal) {
         let ours =
             String::from_utf8_lossy(&environment).contains(&folder) || line.contains(&folder);
         if ours && line.trim_end().ends_with(what) {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("signalled");
-            sent += 1;
+            let pid = Pid::from_raw(pid);
+            nix::sys::signal::kill(pid, signal).expect("signalled");
+            sent.push(pid);
         }
     }
-    assert!(sent > 0, "{what} does not run");
+    assert!(!sent.is_empty(), "{what} does not run");
+    sent
 }

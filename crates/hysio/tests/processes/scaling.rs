@@ -46,12 +46,16 @@ async fn settled(machine: &Machine, operator: &Client, is: impl Fn(i64) -> bool)
 async fn started() -> (Machine, Hysio) {
     let machine = Machine::new();
     let hysio = machine.start().await;
+    fit(&machine).await;
+    (machine, hysio)
+}
+
+async fn fit(machine: &Machine) {
     let deadline = Instant::now() + WORK;
     while !machine.command(&["doctor"]).status.success() {
         assert!(Instant::now() < deadline, "not fit in time");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    (machine, hysio)
 }
 
 fn prove(machine: &Machine) {
@@ -225,6 +229,60 @@ async fn a_change_goes_on_after_its_scaler_was_killed_and_goes_back_when_it_does
     assert!(
         hysio
             .terminate(Duration::from_secs(60))
+            .await
+            .expect("ended")
+            .success()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_policies_and_hung_workers_stop_neither_care_nor_changes() {
+    let policies = tempfile::tempdir().expect("a folder");
+    let shipped = hysio_testkit::repository_dir().join("config/scaling");
+    for file in std::fs::read_dir(shipped).expect("policies").flatten() {
+        std::fs::copy(file.path(), policies.path().join(file.file_name())).expect("copied");
+    }
+    let folder = policies.path().display().to_string();
+    let machine = Machine::with([("HYSIO__SCALING__POLICIES", folder.as_str())]);
+    let mut hysio = machine.start().await;
+    fit(&machine).await;
+    let operator = machine.somebody("operator").await;
+    let installation = machine.folder.path();
+
+    std::fs::write(policies.path().join("limits.yaml"), "resources: 5\n").expect("broken");
+    kill(installation, "hysio scaler");
+    let (ended_well, said) = Scale::begin(&machine, "2").end();
+    assert!(
+        ended_well && said.contains("policy files are refused"),
+        "{said}"
+    );
+    let state = machine
+        .insist(|| machine.request_with(&operator, "GET", "/api/scaling?minutes=1"))
+        .await;
+    assert!(
+        state["policies_refused"].is_string(),
+        "{}",
+        state["policies_refused"]
+    );
+    assert_eq!(state["scenarios"][0], "pandemic_response");
+
+    // One of the two hangs: another takes its place, and it is the one that leaves.
+    let hung = signal(installation, "hysio worker", Signal::SIGSTOP);
+    let deadline = Instant::now() + WORK;
+    while !hysio.output().contains("hangs; another takes its place") {
+        assert!(Instant::now() < deadline, "replaced in time");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let (ended_well, said) = Scale::begin(&machine, "3").end();
+    assert!(ended_well, "{said}");
+    for pid in hung {
+        // It may have been killed already.
+        let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+    }
+    prove(&machine);
+    assert!(
+        hysio
+            .terminate(Duration::from_secs(90))
             .await
             .expect("ended")
             .success()

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::{Catalogue, EntryId, Error, TermKind, source::Named, terms::Draft};
-use crate::diagnosecode::text::{Analyzer, Dutch, TermToken, words};
+use crate::diagnosecode::text::{Analyzer, Dutch, TermToken, Translated, words};
 
 /// The title of each entry that the file has one for, ascending.
 pub(super) fn titles(catalogue: &Catalogue, file: &Named) -> Result<Vec<(EntryId, String)>, Error> {
@@ -52,7 +52,11 @@ pub(super) fn drafts(titles: &[(EntryId, String)], english: &[Draft]) -> Vec<Dra
         .iter()
         .map(|(entry, title)| {
             let mut tokens: Vec<TermToken> = Vec::new();
-            for token in analyzer.dutch_text(&dutch, &words(title), |stem| known.contains(stem)) {
+            let mut translated = Translated::default();
+            let translation = analyzer.dutch_text(&dutch, &words(title), &mut translated, |stem| {
+                known.contains(stem)
+            });
+            for token in translation {
                 if tokens.iter().all(|known| known.stem != token.stem) {
                     tokens.push(TermToken {
                         stem: token.stem,

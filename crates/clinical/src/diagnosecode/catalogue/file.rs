@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Catalogue, Error};
 
 /// Raised with every change of [`Catalogue`] or of the analysis of its terms.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 const MAGIC: &[u8; 12] = b"hysio codes\n";
 const DIGEST_BYTES: usize = 32;

@@ -40,8 +40,8 @@ pub(crate) const NAMES: [&str; FEATURES] = [
 
 /// Fitted by `scripts/catalogue/fit_ranker.py` on the development phrases, with and without the alphabetical index.
 const COEFFICIENTS: Features = [
-    -7.221, 2.864, 2.728, 2.922, 0.275, 4.127, -0.539, -1.026, -1.664, -0.863, -1.041, 0.407,
-    -0.404, -0.085, -2.138, 0.610, 7.445, -0.144, 0.254, -1.169, -2.556, -1.407, -2.184,
+    -7.211, 2.927, 2.837, 2.943, 0.271, 4.031, -0.539, -1.026, -1.836, -0.866, -0.999, 0.407,
+    -0.195, -0.191, -2.065, 0.367, 7.791, -0.089, 0.308, -1.141, -2.313, -1.264, -2.146,
 ];
 
 /// Share of cover from which all counts as covered.

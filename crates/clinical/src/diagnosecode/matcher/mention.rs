@@ -1,6 +1,6 @@
 //! The terms that a sentence names: those of which it holds most, close together, and says that they are present.
 
-use super::{Matcher, query::Query};
+use super::{Matcher, query::Query, spelling::LookedUp};
 use crate::diagnosecode::{
     Catalogue,
     catalogue::EntryId,
@@ -16,6 +16,22 @@ const CANDIDATES_MAX: usize = 400;
 
 /// Cover of a term from which it is named in full.
 pub(super) const IN_FULL: f32 = 0.99;
+
+/// What the sentences of one note share.
+pub(super) struct Scratch {
+    /// For each term zero, between two sentences.
+    covered: Vec<f32>,
+    looked_up: LookedUp,
+}
+
+impl Scratch {
+    pub(super) fn new(catalogue: &Catalogue) -> Self {
+        Self {
+            covered: vec![0.0; catalogue.terms.len()],
+            looked_up: LookedUp::default(),
+        }
+    }
+}
 
 /// What a sentence names.
 pub(super) struct Mentions {
@@ -45,12 +61,12 @@ impl Matcher {
         catalogue: &Catalogue,
         tokens: &[Token],
         scopes: &[Scope],
-        scratch: &mut [f32],
+        scratch: &mut Scratch,
     ) -> Mentions {
-        let query = self.query(catalogue, tokens, false);
+        let query = self.query(catalogue, tokens, false, &mut scratch.looked_up);
         let mut mentions: Vec<Mention> = Vec::new();
         let mut absent = Vec::new();
-        for term in self.held(catalogue, &query, scratch) {
+        for term in self.held(catalogue, &query, &mut scratch.covered) {
             let Some(mention) = self.mention(catalogue, &query, tokens, term) else {
                 continue;
             };

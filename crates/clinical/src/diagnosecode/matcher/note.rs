@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     Match, Matcher,
     associations::{Associated, Association},
-    mention::{IN_FULL, Mention, strength},
+    mention::{IN_FULL, Mention, Scratch, strength},
     note_score::{self, Candidate, Features, LEXICAL, Lexical, Seen},
     priors, rank,
 };
@@ -135,7 +135,7 @@ impl Matcher {
     fn findings(&self, catalogue: &Catalogue, sentences: &[(Vec<Token>, Vec<Scope>)]) -> Named {
         let mut mentioned: HashMap<String, Mentioned> = HashMap::new();
         let mut absent = HashSet::new();
-        let mut scratch = vec![0.0_f32; catalogue.terms.len()];
+        let mut scratch = Scratch::new(catalogue);
         for (number, (tokens, scopes)) in sentences.iter().enumerate() {
             let said: HashSet<&str> = tokens.iter().map(|token| token.stem.as_str()).collect();
             let position = share(number, sentences.len());

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::Matcher;
+use super::{Matcher, spelling::LookedUp};
 use crate::diagnosecode::{Catalogue, text::Token};
 
 /// Least similarity at which a word that the catalogue lacks stands for one that it has.
@@ -35,7 +35,14 @@ pub(super) struct Meant {
 }
 
 impl Matcher {
-    pub(super) fn query(&self, catalogue: &Catalogue, tokens: &[Token], fuzzy: bool) -> Query {
+    /// `fuzzy` looks for relatives of known words too. `looked_up` holds those of the same text met before.
+    pub(super) fn query(
+        &self,
+        catalogue: &Catalogue,
+        tokens: &[Token],
+        fuzzy: bool,
+        looked_up: &mut LookedUp,
+    ) -> Query {
         let mut query = Query {
             tokens: Vec::new(),
             meant: HashMap::new(),
@@ -51,7 +58,7 @@ impl Matcher {
                 known.ranges.push(range);
                 continue;
             }
-            self.add(catalogue, &mut query, token, fuzzy);
+            self.add(catalogue, &mut query, token, fuzzy, looked_up);
         }
         query.weight = query
             .tokens
@@ -62,7 +69,14 @@ impl Matcher {
         query
     }
 
-    fn add(&self, catalogue: &Catalogue, query: &mut Query, token: &Token, fuzzy: bool) {
+    fn add(
+        &self,
+        catalogue: &Catalogue,
+        query: &mut Query,
+        token: &Token,
+        fuzzy: bool,
+        looked_up: &mut LookedUp,
+    ) {
         let at = query.tokens.len();
         let stems = catalogue.terms.stems();
         let exact = catalogue.terms.stem_id(&token.stem);
@@ -75,9 +89,12 @@ impl Matcher {
                 Some(_) => (KNOWN_SIMILARITY_MIN, RELATIVE_SHARE),
                 None => (UNKNOWN_SIMILARITY_MIN, 1.0),
             };
-            for (id, similarity) in self.spelling.similar(&token.stem, stems, least) {
-                query.mean(id, at, similarity * share);
-                weight.get_or_insert(self.weights.stem(id));
+            let similar = self
+                .spelling
+                .similar_once(&token.stem, stems, least, looked_up);
+            for (id, similarity) in similar {
+                query.mean(*id, at, similarity * share);
+                weight.get_or_insert(self.weights.stem(*id));
             }
         }
         query.tokens.push(QueryToken {

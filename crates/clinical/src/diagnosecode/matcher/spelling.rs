@@ -9,7 +9,16 @@ const COMPARED_MAX: usize = 24;
 /// Similar words that are kept.
 const KEPT_MAX: usize = 6;
 
+/// Different words of one text that are looked up; what has more that are unknown is no text that anybody wrote.
+const LOOKED_UP_MAX: usize = 2_000;
+
 type Trigram = [char; 3];
+
+/// The words of one text that were looked up, each once.
+#[derive(Debug, Default)]
+pub(super) struct LookedUp {
+    words: HashMap<String, Vec<(u32, f32)>>,
+}
 
 #[derive(Debug)]
 pub(super) struct Spelling {
@@ -34,6 +43,24 @@ impl Spelling {
             }
         }
         Self { trigrams, sizes }
+    }
+
+    /// As [`Self::similar`], each word once, and none beyond so many.
+    pub(super) fn similar_once<'a>(
+        &self,
+        word: &str,
+        stems: &[String],
+        least: f32,
+        looked_up: &'a mut LookedUp,
+    ) -> &'a [(u32, f32)] {
+        if !looked_up.words.contains_key(word) {
+            if looked_up.words.len() >= LOOKED_UP_MAX {
+                return &[];
+            }
+            let similar = self.similar(word, stems, least);
+            looked_up.words.insert(word.to_owned(), similar);
+        }
+        looked_up.words.get(word).map_or(&[], Vec::as_slice)
     }
 
     /// Stems at least `least` similar to `word` (0 to 1, itself excluded), most similar first.
@@ -119,5 +146,24 @@ mod tests {
             let found = spelling.similar(wrong, &stems, 0.5);
             assert_eq!(found.first().map(|(id, _)| *id), Some(right), "{wrong}");
         }
+    }
+
+    #[test]
+    fn so_many_words_are_looked_up_and_no_more() {
+        let stems = ["pneumonia".to_owned()];
+        let spelling = Spelling::new(&stems);
+        let mut looked_up = LookedUp::default();
+        let found = |word: &str, looked_up: &mut LookedUp| {
+            !spelling
+                .similar_once(word, &stems, 0.5, looked_up)
+                .is_empty()
+        };
+        assert!(found("pneumonai", &mut looked_up));
+        for number in 0..2 * LOOKED_UP_MAX {
+            found(&format!("word{number}"), &mut looked_up);
+        }
+        assert_eq!(looked_up.words.len(), LOOKED_UP_MAX);
+        assert!(found("pneumonai", &mut looked_up), "it is known already");
+        assert!(!found("pnuemonia", &mut looked_up), "it comes too late");
     }
 }

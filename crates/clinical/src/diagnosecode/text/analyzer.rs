@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    language::Dutch,
+    language::{Dutch, Translated},
     rewrite::{Rewritable, Rewriter},
     stem::stem,
     words::{Word, words},
@@ -82,15 +82,17 @@ impl Analyzer {
         self.canonical(&self.abbreviations.apply(&raw))
     }
 
-    /// The tokens of a Dutch text, in English. `is_english` says whether the catalogue has a stem.
+    /// The tokens of a Dutch text, in English. `is_english` says whether the catalogue has a stem; `translated` holds what
+    /// was met in the same text before.
     pub(crate) fn dutch_text(
         &self,
         dutch: &Dutch,
         words: &[Word],
+        translated: &mut Translated,
         is_english: impl Fn(&str) -> bool,
     ) -> Vec<Token> {
         let raw: Vec<Token> = words.iter().map(Token::from).collect();
-        let english = dutch.translate(&raw, |word| is_english(&stem(word)));
+        let english = dutch.translate(&raw, translated, |word| is_english(&stem(word)));
         self.canonical(&self.abbreviations.apply(&english))
     }
 
@@ -160,7 +162,8 @@ impl Analyzer {
 }
 
 /// What a term says only to say that nothing more is said counts as bracketed: `, unspecified organism`,
-/// `without complications`, `, not intractable`, `of unspecified site`.
+/// `without complications`, `, not intractable`, `of unspecified site`. So does what it leaves to another code:
+/// `, except renal pelvis`.
 fn bracket_defaults(raw: &mut [Token]) {
     let mut in_default = false;
     for at in 0..raw.len() {
@@ -168,7 +171,7 @@ fn bracket_defaults(raw: &mut [Token]) {
         let starts = match raw[at].stem.as_str() {
             "unspecified" => raw[at].after_break || UNSPECIFIED_DETAILS.contains(&next),
             "not" => raw[at].after_break || next == "having",
-            "without" => raw[at].after_break,
+            "without" | "except" => raw[at].after_break,
             _ => false,
         };
         in_default = starts || (in_default && !raw[at].after_break);

@@ -1,6 +1,8 @@
 //! Dutch to English, word by word: a list of clinical words, compounds taken apart, and the endings by which the Latin
 //! and Greek words of both languages differ. What stays unknown is left to the matching of spellings.
 
+use std::collections::HashMap;
+
 use rust_stemmers::{Algorithm, Stemmer};
 
 use super::{
@@ -29,6 +31,16 @@ const DUTCH_ENDINGS: &str = "tie sie xie gie nie lie rie fie pie mie die isch is
 pub(crate) struct Dutch {
     lexicon: Rewriter,
     cognates: Cognates,
+}
+
+/// Different words of one text that are taken apart. A dictated hour has a few hundred that no list knows; what has more is
+/// no text that anybody wrote, and its time must be bounded.
+const TAKEN_APART_MAX: usize = 2_000;
+
+/// The words of one text that were looked at closely, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Translated {
+    words: HashMap<String, Vec<English>>,
 }
 
 /// How much a word tells of the language.
@@ -112,6 +124,7 @@ impl Dutch {
     pub(super) fn translate(
         &self,
         tokens: &[Token],
+        translated: &mut Translated,
         is_english: impl Fn(&str) -> bool,
     ) -> Vec<Token> {
         let stemmed: Vec<Token> = tokens
@@ -119,29 +132,43 @@ impl Dutch {
             .map(|token| token.with_stem(dutch_stem(&token.stem)))
             .collect();
         // A run of the list replaces its tokens; the others are looked at one by one, unstemmed.
-        let mut translated = Vec::new();
+        let mut english = Vec::new();
         for token in self.lexicon.apply(&stemmed) {
             if token.is_rewritten() {
-                translated.push(token);
+                english.push(token);
                 continue;
             }
             let word = tokens
                 .iter()
                 .find(|original| original.start == token.start)
                 .map_or(token.stem.as_str(), |original| original.stem.as_str());
-            translated.extend(
-                self.word(word, &is_english)
-                    .into_iter()
-                    .map(|english| english.at(&token)),
-            );
+            let words = self.word(word, translated, &is_english);
+            english.extend(words.into_iter().map(|word| word.at(&token)));
         }
-        translated
+        english
     }
 
-    fn word(&self, word: &str, is_english: &impl Fn(&str) -> bool) -> Vec<English> {
+    fn word(
+        &self,
+        word: &str,
+        translated: &mut Translated,
+        is_english: &impl Fn(&str) -> bool,
+    ) -> Vec<English> {
         if is_english(word) {
             return vec![English::Word(word.to_owned())];
         }
+        if let Some(known) = translated.words.get(word) {
+            return known.clone();
+        }
+        if translated.words.len() >= TAKEN_APART_MAX {
+            return vec![English::Word(word.to_owned())];
+        }
+        let words = self.take_apart(word);
+        translated.words.insert(word.to_owned(), words.clone());
+        words
+    }
+
+    fn take_apart(&self, word: &str) -> Vec<English> {
         if let Some(relative) = self.relative(word) {
             return vec![English::Stem(relative.to_owned())];
         }
@@ -180,7 +207,7 @@ impl Dutch {
 }
 
 /// What stands for a Dutch word.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 enum English {
     Word(String),
     /// Already as the catalogue has it: stemming is not to be done twice.
@@ -226,7 +253,9 @@ mod tests {
     fn english(text: &str) -> String {
         let tokens: Vec<Token> = words(text).iter().map(Token::from).collect();
         dutch()
-            .translate(&tokens, |word| word == "urethra")
+            .translate(&tokens, &mut Translated::default(), |word| {
+                word == "urethra"
+            })
             .into_iter()
             .map(|token| token.stem)
             .collect::<Vec<_>>()
@@ -251,6 +280,19 @@ mod tests {
             english("persoonlijke anamnese met nierziekte"),
             "personal history kidney disease"
         );
+    }
+
+    #[test]
+    fn so_many_unknown_words_are_taken_apart_and_no_more() {
+        let text: String = (0..2 * TAKEN_APART_MAX)
+            .map(|number| format!("xyz{number} "))
+            .chain(["linkerknie".to_owned()])
+            .collect();
+        let tokens: Vec<Token> = words(&text).iter().map(Token::from).collect();
+        let mut translated = Translated::default();
+        let english = dutch().translate(&tokens, &mut translated, |_| false);
+        assert_eq!(translated.words.len(), TAKEN_APART_MAX);
+        assert_eq!(english.len(), tokens.len());
     }
 
     #[test]

@@ -80,6 +80,10 @@ fn emergency(out: &mut impl Write, entry: &Entry) -> io::Result<()> {
             text(&event.details, "scenario"),
             text(&event.details, "ends_at"),
         ),
+        "emergency.end" => format!(
+            "the emergency has ended by itself: {}",
+            text(&event.details, "scenario")
+        ),
         _ => format!(
             "the emergency is over: {}",
             text(&event.details, "scenario")

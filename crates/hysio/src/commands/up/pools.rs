@@ -30,6 +30,8 @@ use crate::{
 
 /// A call can be lost, so the pools are also looked at by time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A process that lives but was not heard of for so long, beyond the time after which it does not count, is replaced.
+const HUNG_AFTER: Duration = Duration::from_secs(15);
 
 /// The pools of workers, and the queues that they take from.
 const WORKERS: [(Resource, &str); 3] = [
@@ -59,6 +61,35 @@ struct Running {
     id: Uuid,
     process: Process,
     started: Instant,
+    hearing: Hearing,
+}
+
+/// Whether a process is heard of. Only looks at a database that answers count.
+#[derive(Clone, Copy)]
+enum Hearing {
+    /// Not yet: it starts.
+    Never,
+    Heard,
+    SilentSince(Instant),
+}
+
+impl Hearing {
+    fn after(self, heard: bool, now: Instant) -> Self {
+        match self {
+            _ if heard => Self::Heard,
+            Self::Never => Self::Never,
+            Self::Heard => Self::SilentSince(now),
+            Self::SilentSince(since) => Self::SilentSince(since),
+        }
+    }
+
+    fn is_silent(self) -> bool {
+        matches!(self, Self::SilentSince(_))
+    }
+
+    fn is_hung(self, now: Instant) -> bool {
+        matches!(self, Self::SilentSince(since) if now.duration_since(since) > HUNG_AFTER)
+    }
 }
 
 impl Pools {
@@ -99,6 +130,10 @@ impl Pools {
                     error = format!("{error:#}"),
                     "the pools could not be looked at"
                 );
+                // Nobody could have been heard of either.
+                for running in self.pools.iter_mut().flat_map(|pool| &mut pool.workers) {
+                    running.hearing = Hearing::Never;
+                }
             }
             tokio::select! {
                 ended = ended(&mut self.pools) => self.after(ended)?,
@@ -117,6 +152,7 @@ impl Pools {
                 continue;
             };
             let wanted = usize::try_from(target.desired).unwrap_or(0);
+            pool.listen(&instances, &mut self.leaving);
             for next in reconcile(wanted, &pool.members(&instances)) {
                 match next {
                     Move::Start(more) => pool.start(more)?,
@@ -174,9 +210,24 @@ impl Pool {
                 id: worker.id,
                 busy: busy(worker.id),
                 leaving: false,
+                silent: worker.hearing.is_silent(),
                 started,
             })
             .collect()
+    }
+
+    /// Notes who is heard of, and lets those go that hang.
+    fn listen(&mut self, instances: &[Instance], leaving: &mut JoinSet<()>) {
+        let now = Instant::now();
+        for running in &mut self.workers {
+            let heard = instances.iter().any(|it| it.id == running.id);
+            running.hearing = running.hearing.after(heard, now);
+        }
+        let hung = self.workers.iter().filter(|it| it.hearing.is_hung(now));
+        for id in hung.map(|it| it.id).collect::<Vec<_>>() {
+            tracing::error!(resource = %self.resource, %id, "a process of a pool hangs; another takes its place");
+            self.drain(id, leaving);
+        }
     }
 
     fn start(&mut self, more: usize) -> anyhow::Result<()> {
@@ -196,6 +247,7 @@ impl Pool {
                 id,
                 process,
                 started: Instant::now(),
+                hearing: Hearing::Never,
             });
         }
         Ok(())

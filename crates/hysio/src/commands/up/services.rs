@@ -19,6 +19,8 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a service may take to finish what it has begun.
 pub const PATIENCE: Duration = Duration::from_secs(40);
+/// Between two tries of a scaler that does not get well.
+const SCALER_AGAIN: Duration = Duration::from_secs(60);
 /// The engines end last, so that what others need is still there.
 const ORDER_OF_ENDING: [ServiceName; 3] = [
     ServiceName::Scaler,
@@ -180,6 +182,13 @@ impl Service {
             Waited::Ended(how) => {
                 self.process = None;
                 let (history, next) = self.history.ended(self.started.elapsed());
+                // Care goes on without anybody who scales it.
+                let next = match next {
+                    Next::GiveUp if self.name == ServiceName::Scaler => {
+                        Next::StartAfter(SCALER_AGAIN)
+                    }
+                    next => next,
+                };
                 self.history = history;
                 match next {
                     Next::StartAfter(wait) => {

@@ -15,12 +15,8 @@ use crate::{
         problem::{Problem, Result},
         signed_in::Operator,
     },
-    scaler::{LEASE, policy_files::Current},
+    scaler::{LEASE, justification, policy_files::Current},
 };
-
-/// Shorter is no reason that an auditor can do anything with.
-const REASON_MIN: usize = 5;
-const REASON_MAX: usize = 500;
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,12 +45,19 @@ pub struct Count {
     reason: String,
 }
 
-pub(super) fn scenarios(app: &App) -> Vec<String> {
-    policies(app)
-        .ok()
-        .and_then(|current| current.policies.emergency)
-        .map(|policy| policy.scenarios().keys().cloned().collect())
-        .unwrap_or_default()
+/// The scenarios that can be declared, and why the policy files are not in force, if they are not.
+pub(super) async fn scenarios(app: &App) -> (Vec<String>, Option<String>) {
+    let folder = app.config.scaling.policies.as_deref();
+    let current = match Current::in_force(folder, &app.db).await {
+        Ok(current) => current,
+        Err(error) => return (Vec::new(), Some(format!("{error:#}"))),
+    };
+    let refused = current.refused().map(str::to_owned);
+    let scenarios = current.policies.emergency.map(|policy| {
+        let names = policy.scenarios().keys();
+        names.cloned().collect()
+    });
+    (scenarios.unwrap_or_default(), refused)
 }
 
 /// Declares an emergency: its scenario's capacity is asked for at once.
@@ -65,7 +68,7 @@ pub async fn declare(
     Json(asked): Json<Declaration>,
 ) -> Result<(StatusCode, Json<EmergencyView>)> {
     let reason = reason(&asked.reason)?;
-    let current = policies(&app)?;
+    let current = policies(&app).await?;
     let policy = current.policies.emergency.as_ref();
     let policy = policy.ok_or_else(|| {
         Problem::invalid("the policies have no scaling matrix, and so no emergency scenarios")
@@ -85,7 +88,8 @@ pub async fn declare(
         .validate(&declared, now)
         .map_err(|invalid| Problem::invalid(invalid.to_string()))?;
     let first = policy.priority_queues(&declared.scenario);
-    if !app.db.declare_emergency(&declared, first).await? {
+    let by = declared.owner.as_str();
+    if !app.db.declare_emergency(&declared, first, by).await? {
         return Err(Problem::conflict(
             "emergency",
             "another emergency is declared: stand it down first",
@@ -107,7 +111,11 @@ pub async fn stand_down(
     let by = who.session.user.to_string();
     match app.db.stand_down(&by, &reason).await? {
         Some(_) => Ok(StatusCode::NO_CONTENT),
-        None => Err(Problem::not_found("emergency")),
+        None => Err(Problem::new(
+            StatusCode::NOT_FOUND,
+            "no-emergency",
+            "no emergency is declared",
+        )),
     }
 }
 
@@ -123,7 +131,7 @@ pub async fn change(
         .resource
         .parse()
         .map_err(|_| Problem::invalid(format!("{:?} is nothing that is scaled", asked.resource)))?;
-    let current = policies(&app)?;
+    let current = policies(&app).await?;
     let limit = current.policies.limits.resources.get(&resource);
     let limit = limit.ok_or_else(|| {
         Problem::invalid(format!(
@@ -135,6 +143,12 @@ pub async fn change(
         return Err(Problem::invalid(format!(
             "{resource} can have {min} to {max}, not {}",
             asked.count
+        )));
+    }
+    let known = app.db.targets().await?;
+    if known.iter().all(|target| target.resource != resource) {
+        return Err(Problem::invalid(format!(
+            "{resource} has bounds, but nothing here runs it"
         )));
     }
     if app.db.lease_holder(LEASE).await?.is_none() {
@@ -171,16 +185,11 @@ pub async fn change(
 }
 
 fn reason(text: &str) -> Result<String> {
-    let length = text.trim().chars().count();
-    if (REASON_MIN..=REASON_MAX).contains(&length) {
-        return Ok(text.trim().to_owned());
-    }
-    Err(Problem::invalid(format!(
-        "reason: say why in {REASON_MIN} to {REASON_MAX} characters, for whoever reads the audit trail"
-    )))
+    justification::parse(text).map_err(|unclear| Problem::invalid(format!("reason: {unclear}")))
 }
 
-fn policies(app: &App) -> Result<Current> {
-    Current::load(app.config.scaling.policies.as_deref())
+async fn policies(app: &App) -> Result<Current> {
+    Current::in_force(app.config.scaling.policies.as_deref(), &app.db)
+        .await
         .map_err(|error| Problem::invalid(format!("the policies cannot be read: {error:#}")))
 }

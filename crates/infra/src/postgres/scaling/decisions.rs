@@ -123,6 +123,14 @@ impl Database {
         Ok(row.map(|row| row.get::<_, Json<BTreeMap<String, String>>>(0).0))
     }
 
+    /// The policies of the newest decision.
+    pub async fn policies_in_force(&self) -> Result<Option<BTreeMap<String, String>>> {
+        match self.newest_decisions(1).await?.pop() {
+            Some(newest) => self.kept_policies(&newest.policies_digest).await,
+            None => Ok(None),
+        }
+    }
+
     pub async fn store_samples(&self, at: Timestamp, samples: &[(String, f64)]) -> Result<()> {
         let (series, values): (Vec<&str>, Vec<f64>) = samples
             .iter()

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::postgres::{Database, Error, Result};
+use crate::postgres::{Database, Error, Result, Tx};
 
 impl Database {
     /// The emergency that is declared and not stood down, also past its end: the policy says then that it counts no more.
@@ -31,21 +31,18 @@ impl Database {
         }))
     }
 
-    /// Declares one, with the queues whose jobs go first while it lasts. False when another is on already; one past its end
-    /// gives way.
+    /// Declares one, with the queues whose jobs go first while it lasts. `by` does so, who need not be its owner. False when
+    /// another is on already; one past its end gives way.
     pub async fn declare_emergency(
         &self,
         emergency: &DeclaredEmergency,
         priority_queues: &[QueueName],
+        by: &str,
     ) -> Result<bool> {
         let queues: Vec<&str> = priority_queues.iter().map(|it| it.as_str()).collect();
         let id = Uuid::now_v7();
         let tx = self.platform_tx().await?;
-        tx.execute(
-            "UPDATE emergencies SET stood_down_at = ends_at, stood_down_by = 'its end' WHERE stood_down_at IS NULL AND ends_at <= now()",
-            &[],
-        )
-        .await?;
+        let mut entries = end_expired(&tx).await?;
         let declared = tx
             .execute(
                 "INSERT INTO emergencies (id, scenario, owner, reason, declared_at, ends_at, priority_queues) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -71,12 +68,20 @@ impl Database {
             .await?;
         let details = json!({
             "scenario": emergency.scenario,
+            "owner": emergency.owner,
             "reason": emergency.reason,
             "ends_at": emergency.ends_at,
         });
-        let entry = entry(id, &emergency.owner, "emergency.declare", details);
-        tx.commit(&[entry]).await?;
+        entries.push(entry(id, by, "emergency.declare", details));
+        tx.commit(&entries).await?;
         Ok(true)
+    }
+
+    /// Notes the end of one that has ended by itself.
+    pub async fn end_emergency(&self) -> Result<()> {
+        let tx = self.platform_tx().await?;
+        let entries = end_expired(&tx).await?;
+        tx.commit(&entries).await
     }
 
     /// Ends the one that is on. None when there is none.
@@ -100,6 +105,24 @@ impl Database {
         tx.commit(&[entry]).await?;
         Ok(Some(scenario))
     }
+}
+
+async fn end_expired(tx: &Tx) -> Result<Vec<AuditEvent>> {
+    let rows = tx
+        .query(
+            "UPDATE emergencies SET stood_down_at = ends_at, stood_down_by = 'its end'
+             WHERE stood_down_at IS NULL AND ends_at <= now() RETURNING id, scenario, ends_at",
+            &[],
+        )
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|row| {
+            let ends_at: Timestamp = row.get(2);
+            let details = json!({ "scenario": row.get::<_, String>(1), "ends_at": ends_at, "reason": "its time is over" });
+            entry(row.get(0), "scaler", "emergency.end", details)
+        })
+        .collect())
 }
 
 fn entry(id: Uuid, actor: &str, action: &str, details: serde_json::Value) -> AuditEvent {
