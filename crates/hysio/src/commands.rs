@@ -17,6 +17,7 @@ pub mod keys;
 pub mod migrate;
 pub mod openapi;
 mod output;
+mod replay;
 pub mod scale;
 pub mod scaler;
 pub mod simulate;

@@ -3,7 +3,8 @@
 mod analyse;
 mod cost;
 mod forecast;
-mod html;
+pub mod html;
+mod pdf;
 pub mod size;
 mod words;
 
