@@ -220,7 +220,9 @@ fn different_compounds(count: usize) -> String {
     (0..count)
         .map(|number| {
             let middle: String = (0..6)
-                .map(|place| char::from(b'a' + u8::try_from((number >> (4 * place)) & 15).unwrap()))
+                .map(|place| {
+                    char::from(b'a' + u8::try_from((number >> (4 * place)) & 15).expect("below 16"))
+                })
                 .collect();
             format!("hout{middle}tafel de ")
         })

@@ -176,7 +176,9 @@ fn different_compounds(words: usize) -> String {
     (0..words)
         .map(|number| {
             let middle: String = (0..6)
-                .map(|place| char::from(b'a' + u8::try_from((number >> (4 * place)) & 15).unwrap()))
+                .map(|place| {
+                    char::from(b'a' + u8::try_from((number >> (4 * place)) & 15).expect("below 16"))
+                })
                 .collect();
             format!("hout{middle}tafel de ")
         })
@@ -286,6 +288,7 @@ fn hysio(arguments: &[&str], input: &[u8]) -> (i32, String, String) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of inputs")]
 fn the_program_says_what_is_wrong_with_its_input() {
     for (arguments, input, code, says) in [
         (vec!["code", ""], &b""[..], 0, "No ICD-10-CM code"),
