@@ -153,6 +153,15 @@ impl Policy {
             leaving,
         };
         let why = unreadable(&seen);
+        let (evidence, limits) = (self.evidence(&seen), self.limits(tier, &observed));
+        let about = |resource: Resource| -> Vec<Evidence> {
+            let both = evidence.iter().zip(&seen);
+            both.map(|(evidence, one)| Evidence {
+                wants: self.wanted(one, resource),
+                ..evidence.clone()
+            })
+            .collect()
+        };
         let proposals = self.tiers[tier]
             .configuration
             .iter()
@@ -165,8 +174,8 @@ impl Policy {
                         kind: PolicyKind::Matrix,
                         resource: *resource,
                         wants,
-                        evidence: self.evidence(*resource, &seen),
-                        limits: self.limits(tier, &observed),
+                        evidence: about(*resource),
+                        limits: limits.clone(),
                     })
                     .collect::<Vec<_>>()
             })
@@ -225,7 +234,8 @@ impl Policy {
         (tier, leaving)
     }
 
-    fn evidence(&self, resource: Resource, seen: &[Reached<'_>]) -> Vec<Evidence> {
+    /// What was seen, without what it asks of one resource: that is [`Self::wanted`].
+    fn evidence(&self, seen: &[Reached<'_>]) -> Vec<Evidence> {
         seen.iter()
             .map(|one| {
                 let tier = &self.tiers[one.reached];
@@ -240,14 +250,16 @@ impl Policy {
                         Ok(_) => format!("tier {}{from}", tier.name),
                         Err(_) => "no tier is left without it".to_owned(),
                     },
-                    wants: one
-                        .value
-                        .is_ok()
-                        .then(|| tier.configuration.get(&resource).copied())
-                        .flatten(),
+                    wants: None,
                 }
             })
             .collect()
+    }
+
+    fn wanted(&self, one: &Reached<'_>, resource: Resource) -> Option<i32> {
+        one.value.as_ref().ok()?;
+        let tier = &self.tiers[one.reached];
+        tier.configuration.get(&resource).copied()
     }
 
     fn limits(&self, tier: usize, observed: &Observed) -> Vec<String> {

@@ -157,6 +157,8 @@ impl Policy {
     #[must_use]
     pub fn propose(&self, tier: &Tier, snapshot: &Snapshot) -> Vec<Proposal> {
         let active = self.active(snapshot.at);
+        let moment = self.moment(snapshot.at);
+        let factors = self.factors(active);
         tier.configuration
             .iter()
             .filter(|(resource, _)| resource.is_processes())
@@ -174,7 +176,7 @@ impl Policy {
                     policy: self.name.clone(),
                     kind: PolicyKind::Calendar,
                     resource: *resource,
-                    evidence: self.evidence(snapshot.at, active, tier, *base, more, &wants),
+                    evidence: evidence(&moment, &factors, tier, *base, more, &wants),
                     wants,
                     limits: Vec::new(),
                 }
@@ -193,41 +195,28 @@ impl Policy {
         (factor, more)
     }
 
-    fn evidence(
-        &self,
-        at: Timestamp,
-        active: Active,
-        tier: &Tier,
-        base: i32,
-        more: i32,
-        wants: &Wants,
-    ) -> Vec<Evidence> {
+    /// The local moment, and what day it is.
+    fn moment(&self, at: Timestamp) -> String {
         let local = at.to_zoned(self.zone.clone());
-        let mut words = vec![format!("tier {}: {base}", tier.name)];
+        let off = self.day_off(local.date()).map(|why| format!(", {why}"));
+        local.strftime("%A %Y-%m-%d %H:%M %Z").to_string() + &off.unwrap_or_default()
+    }
+
+    /// What multiplies now, in words.
+    fn factors(&self, active: Active) -> String {
+        let mut words = String::new();
         if let Some(season) = self.season.as_ref().filter(|_| active.flu_season) {
             let factor = shown(season.multiplier);
-            words.push(format!("× {factor} in the flu season ({})", season.text));
+            words += &format!(" × {factor} in the flu season ({})", season.text);
         }
         if let Some(hours) = self.hours.as_ref().filter(|_| active.business_hours) {
             let (factor, lead) = (shown(hours.multiplier), self.lead_minutes);
-            words.push(format!(
-                "× {factor} in business hours ({}, {lead} min ahead)",
+            words += &format!(
+                " × {factor} in business hours ({}, {lead} min ahead)",
                 hours.text
-            ));
+            );
         }
-        if more > 0 {
-            words.push(format!("+ {more} workers"));
-        }
-        let off = self.day_off(local.date()).map(|why| format!(", {why}"));
-        vec![Evidence {
-            signal: "calendar".to_owned(),
-            value: local.strftime("%A %Y-%m-%d %H:%M %Z").to_string() + &off.unwrap_or_default(),
-            against: words.join(" "),
-            wants: match wants {
-                Wants::AtLeast { count } => Some(*count),
-                _ => None,
-            },
-        }]
+        words
     }
 
     /// The business hours that begin on this day, from the lead time before them on.
@@ -273,6 +262,29 @@ fn is_workers(resource: Resource) -> bool {
         resource,
         Resource::TranscriptionWorkers | Resource::DiagnosisWorkers | Resource::QueueWorkers
     )
+}
+
+fn evidence(
+    moment: &str,
+    factors: &str,
+    tier: &Tier,
+    base: i32,
+    more: i32,
+    wants: &Wants,
+) -> Vec<Evidence> {
+    let mut against = format!("tier {}: {base}{factors}", tier.name);
+    if more > 0 {
+        against += &format!(" + {more} workers");
+    }
+    vec![Evidence {
+        signal: "calendar".to_owned(),
+        value: moment.to_owned(),
+        against,
+        wants: match wants {
+            Wants::AtLeast { count } => Some(*count),
+            _ => None,
+        },
+    }]
 }
 
 #[cfg(test)]
