@@ -3,9 +3,9 @@
 mod analyse;
 mod cost;
 mod forecast;
-mod html;
+pub(crate) mod html;
 pub mod size;
-mod words;
+pub(crate) mod words;
 
 use clap::{Args, Subcommand};
 

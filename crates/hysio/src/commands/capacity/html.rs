@@ -1,6 +1,6 @@
 //! The planner's report: one HTML file that needs nothing else, for the screen and for paper.
 
-mod chart;
+pub(crate) mod chart;
 mod charts;
 mod tables;
 
@@ -14,6 +14,8 @@ use hysio_scaling::{
 };
 
 use super::{analyse::finding, forecast::Outlook, words};
+
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 
 /// What a report is made of.
 pub struct Page<'a> {
@@ -40,7 +42,7 @@ impl Page<'_> {
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
              <title>Capacity plan: {}</title><style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
             escape(&self.source),
-            include_str!("html/style.css"),
+            STYLE,
         )
     }
 
@@ -198,7 +200,7 @@ fn sentence(text: &str) -> String {
     format!("{first}{}{stop}", letters.as_str())
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
