@@ -41,5 +41,7 @@ for it in rows:
 PYTHON
 echo
 cargo run --quiet --manifest-path "$root/Cargo.toml" --release -p hysio-control --example planner
+echo
+cargo run --quiet --manifest-path "$root/Cargo.toml" --release -p hysio-control --example backtests
 printf '\n%s' "$("$root/benches/machine.sh")"
 printf ' Load average: %s.\n' "$(cut -d ' ' -f 1-3 /proc/loadavg)"

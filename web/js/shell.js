@@ -10,6 +10,7 @@ const PAGES = [
   { path: "/", key: "nav.start", roles: ["clinician"] },
   { path: "/admin", key: "nav.admin", roles: ["facility_admin"] },
   { path: "/operations", key: "nav.operations", roles: ["operator", "facility_admin"] },
+  { path: "/capacity", key: "nav.capacity", roles: ["operator"] },
   { path: "/audit", key: "nav.audit", roles: ["auditor"] },
 ];
 

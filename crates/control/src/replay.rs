@@ -1,21 +1,29 @@
 //! Replaying demand against policies: the same `decide` that runs in production, in a world that can be as bad as wanted and is the same
 //! each time.
 
+pub mod equal_cost;
+pub mod faults;
+mod scene;
+pub mod score;
+pub mod tune;
 pub mod world;
 
 use std::collections::{BTreeMap, HashMap};
 
 use hysio_scaling::{
-    Pod, Reading, Resource, Snapshot, Workload,
+    Resource,
     capacity::size::{Arrivals, Infeasible, Margins, Objective, Service, size},
     decide::{History, decide},
-    elasticity::{Elasticity, elasticity},
     policies::Policies,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use self::world::{Seen, Settings, TICK_SECONDS, Totals, World};
+use self::{
+    scene::Scene,
+    score::{Course, Score},
+    world::{Chaos, Kind, Seen, Settings, TICK_SECONDS, Totals, World},
+};
 
 /// Demand in equal steps.
 #[derive(Clone, Debug)]
@@ -29,13 +37,44 @@ pub struct Demand {
 }
 
 impl Demand {
-    fn ticks(&self) -> u32 {
+    #[must_use]
+    pub fn ticks(&self) -> u32 {
         (self.rates.len() as f64 * self.step_seconds / TICK_SECONDS) as u32
     }
 
     fn step(&self, tick: u32) -> usize {
         ((f64::from(tick) * TICK_SECONDS / self.step_seconds) as usize)
             .min(self.rates.len().saturating_sub(1))
+    }
+
+    /// The demand while faults hold that change it, to whole steps. What is needed then is more, too.
+    #[must_use]
+    pub fn under(&self, chaos: &[Chaos]) -> Self {
+        let mut demand = self.clone();
+        for (at, (rate, value)) in demand.rates.iter_mut().zip(&mut demand.values).enumerate() {
+            let tick = (at as f64 * self.step_seconds / TICK_SECONDS) as u32;
+            for fault in chaos {
+                if let Kind::Surge(factor) = fault.kind
+                    && fault.holds(tick)
+                {
+                    *rate *= factor;
+                    *value *= factor;
+                }
+            }
+        }
+        demand
+    }
+
+    /// A part of it, by steps.
+    #[must_use]
+    pub fn part(&self, steps: std::ops::Range<usize>) -> Self {
+        let after = SignedDuration::from_secs_f64(steps.start as f64 * self.step_seconds);
+        Self {
+            start: self.start.checked_add(after).unwrap_or(Timestamp::MAX),
+            step_seconds: self.step_seconds,
+            rates: self.rates[steps.clone()].to_vec(),
+            values: self.values[steps].to_vec(),
+        }
     }
 
     /// The least replicas that meet the objective, step by step.
@@ -85,10 +124,10 @@ pub enum Shows {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Run {
     pub totals: Totals,
-    pub elasticity: Elasticity,
-    /// Ready replicas, in ticks.
+    pub score: Score,
+    /// In ticks.
     #[serde(skip)]
-    pub supply: Vec<u32>,
+    pub course: Course,
 }
 
 /// Who decides how many there are.
@@ -98,8 +137,13 @@ pub enum Decider<'a> {
         policies: &'a Policies,
         resource: Resource,
         signals: &'a BTreeMap<String, Shows>,
+        /// What was before: empty, or what forecasts learnt from earlier days.
+        history: &'a History,
     },
 }
+
+/// From a tick and what is seen at it to how many are wanted.
+type Wanted<'a> = Box<dyn FnMut(u32, &Seen) -> u32 + 'a>;
 
 /// Runs the whole demand; `progress` hears each tick.
 pub fn run(
@@ -109,127 +153,55 @@ pub fn run(
     decider: &Decider,
     mut progress: impl FnMut(u32),
 ) -> Run {
+    let service_seconds = settings.service.mean();
     let mut world = World::new(settings);
-    let mut history = History::default();
+    let mut decide = deciding(demand, decider);
     let ticks = demand.ticks();
-    let mut supply = Vec::with_capacity(ticks as usize);
-    let mut need = Vec::with_capacity(ticks as usize);
+    let mut course = Course::default();
     for tick in 0..ticks {
         let step = demand.step(tick);
-        world.step(demand.rates[step], |seen| match decider {
-            Decider::Fixed(count) => *count,
-            Decider::Policies {
-                policies,
-                resource,
-                signals,
-            } => {
-                let at = moment(demand.start, tick);
-                let snapshot = snapshot(seen, at, *resource, signals, demand.values[step]);
-                let (decision, next) = decide(policies, &history, &snapshot);
+        world.step(demand.rates[step], |seen| decide(tick, seen));
+        course.supply.push(world.ready());
+        course.need.push(needed[step]);
+        course.load.push(demand.rates[step] * service_seconds);
+        progress(tick);
+    }
+    let totals = world.totals();
+    Run {
+        score: Score::of(&course, &totals),
+        totals,
+        course,
+    }
+}
+
+fn deciding<'a>(demand: &'a Demand, decider: &'a Decider) -> Wanted<'a> {
+    match decider {
+        Decider::Fixed(count) => Box::new(move |_, _| *count),
+        Decider::Policies {
+            policies,
+            resource,
+            signals,
+            history,
+        } => {
+            let mut scene = Scene::new(demand.start, *resource, signals);
+            let mut history = (*history).clone();
+            Box::new(move |tick, seen| {
+                let value = demand.values[demand.step(tick)];
+                let snapshot = scene.at(moment(demand.start, tick), seen, value);
+                let (decision, next) = decide(policies, &history, snapshot);
                 history = next;
                 let plan = decision
                     .plans()
                     .find(|(outcome, ..)| outcome.resource == *resource);
                 plan.map_or(seen.desired, |(_, to, _)| u32::try_from(to).unwrap_or(0))
-            }
-        });
-        supply.push(world.ready());
-        need.push(needed[step]);
-        progress(tick);
-    }
-    Run {
-        totals: world.totals(),
-        elasticity: elasticity(&need, &supply, TICK_SECONDS),
-        supply,
+            })
+        }
     }
 }
 
 fn moment(start: Timestamp, tick: u32) -> Timestamp {
     let after = SignedDuration::from_secs_f64(f64::from(tick) * TICK_SECONDS);
     start.checked_add(after).unwrap_or(Timestamp::MAX)
-}
-
-/// The world as policies see it.
-fn snapshot(
-    seen: &Seen,
-    at: Timestamp,
-    resource: Resource,
-    signals: &BTreeMap<String, Shows>,
-    value: f64,
-) -> Snapshot {
-    let read = |shows: Shows| match seen.load {
-        None => Reading::Missing {
-            why: "the metrics are out".to_owned(),
-        },
-        Some(load) => Reading::Value {
-            value: match shows {
-                Shows::Queue => load.queue,
-                Shows::Trace => value,
-                Shows::Busy => 100.0 * load.utilisation,
-                Shows::Nothing => 0.0,
-            },
-            at,
-        },
-    };
-    let count = |count: u32| i32::try_from(count).unwrap_or(i32::MAX);
-    let workload = Workload {
-        desired: count(seen.desired),
-        running: count(seen.running),
-        ready: count(seen.ready),
-        pods: (0..seen.running)
-            .map(|number| pod(number, seen, at))
-            .collect(),
-        quota: None,
-        in_flight: false,
-        failing: None,
-    };
-    Snapshot {
-        at,
-        workloads: BTreeMap::from([(resource, workload)]),
-        signals: signals
-            .iter()
-            .map(|(name, shows)| (name.clone(), read(*shows)))
-            .collect(),
-        alerts: BTreeMap::new(),
-        emergency: None,
-    }
-}
-
-/// Replicas are equally busy: each asks for one core and a gibibyte, and uses its core as far as it is busy.
-fn pod(number: u32, seen: &Seen, at: Timestamp) -> Pod {
-    const CORE_MILLI: i64 = 1_000;
-    const GIBIBYTE_MILLI: i64 = 1_073_741_824_000;
-    let ready = number < seen.ready;
-    let long_ago = at
-        .checked_sub(SignedDuration::from_hours(1))
-        .unwrap_or(Timestamp::MIN);
-    let usage = match seen.load {
-        Some(load) if ready => BTreeMap::from([
-            (
-                "cpu".to_owned(),
-                (load.utilisation * CORE_MILLI as f64).round() as i64,
-            ),
-            ("memory".to_owned(), GIBIBYTE_MILLI / 4),
-            (
-                "http_requests_per_second".to_owned(),
-                (1000.0 * load.rate / f64::from(seen.ready.max(1))).round() as i64,
-            ),
-        ]),
-        _ => BTreeMap::new(),
-    };
-    Pod {
-        name: format!("replica-{number}"),
-        ready,
-        started_at: Some(if ready { long_ago } else { at }),
-        ready_since: ready.then_some(long_ago),
-        measured_at: (!usage.is_empty()).then_some(at),
-        usage_milli: usage,
-        window_seconds: 15,
-        requests_milli: BTreeMap::from([
-            ("cpu".to_owned(), CORE_MILLI),
-            ("memory".to_owned(), GIBIBYTE_MILLI),
-        ]),
-    }
 }
 
 #[cfg(test)]

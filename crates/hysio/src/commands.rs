@@ -19,6 +19,7 @@ pub mod load;
 pub mod migrate;
 pub mod openapi;
 mod output;
+mod replay;
 pub mod scale;
 pub mod scaler;
 pub mod simulate;

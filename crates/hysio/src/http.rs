@@ -2,6 +2,7 @@
 
 pub mod app;
 mod audit;
+mod capacity;
 mod codes;
 pub mod diagnosecode;
 mod encounters;

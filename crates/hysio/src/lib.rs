@@ -7,6 +7,7 @@ pub mod config;
 pub mod http;
 pub mod lifecycle;
 pub mod maintenance;
+pub mod measured;
 pub mod metrics;
 pub mod pgbouncer;
 pub mod presence;

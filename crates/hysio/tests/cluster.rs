@@ -445,9 +445,7 @@ impl Browser {
 #[tokio::test(flavor = "multi_thread")]
 async fn dictations_become_drafts_through_the_whole_cluster_while_redis_loses_everything() {
     let base_port = 20_000;
-    let cluster = tokio::task::spawn_blocking(move || Cluster::up(base_port))
-        .await
-        .expect("up");
+    let cluster = tokio::task::block_in_place(|| Cluster::up(base_port));
     let browser = Browser::sign_in(&cluster, base_port).await;
     let audio =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../speech/tests/media/two_seconds.opus");
@@ -475,7 +473,5 @@ async fn dictations_become_drafts_through_the_whole_cluster_while_redis_loses_ev
         trail.contains("cache.get") && trail.contains("cache.set"),
         "the cache is in the trail"
     );
-    tokio::task::spawn_blocking(move || drop(cluster))
-        .await
-        .expect("down");
+    tokio::task::block_in_place(|| drop(cluster));
 }

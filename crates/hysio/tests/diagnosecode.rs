@@ -171,6 +171,18 @@ async fn codes_are_searched_by_their_start_or_by_words() {
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+/// Dutch-looking words that no list knows, all different.
+fn different_compounds(words: usize) -> String {
+    (0..words)
+        .map(|number| {
+            let middle: String = (0..6)
+                .map(|place| char::from(b'a' + u8::try_from((number >> (4 * place)) & 15).unwrap()))
+                .collect();
+            format!("hout{middle}tafel de ")
+        })
+        .collect()
+}
+
 #[tokio::test]
 async fn texts_that_are_no_notes_are_answered_with_what_they_hold_and_no_more() {
     for (text, holds) in [
@@ -182,6 +194,7 @@ async fn texts_that_are_no_notes_are_answered_with_what_they_hold_and_no_more() 
         ("🙂".repeat(10_000), false),
         ("pneumonia ".repeat(100_000), true),
         ("x".repeat(1_000_000), false),
+        (different_compounds(40_000), false),
     ] {
         let shown: String = text.chars().take(30).collect();
         let request = post(json!({ "text": text }).to_string());
@@ -293,6 +306,42 @@ fn the_program_says_what_is_wrong_with_its_input() {
             &[b'a'; 2_000_000][..],
             1,
             "at most 1048576",
+        ),
+        (
+            vec!["code", "-"],
+            &b"pneumonia ".repeat(1_000_000)[..],
+            1,
+            "at most 1048576",
+        ),
+        (
+            vec!["code", "-"],
+            &b"pneumonia ".repeat(100_000)[..],
+            0,
+            "J18.9",
+        ),
+        (
+            vec!["code", "-"],
+            "糖尿病と高血圧。".as_bytes(),
+            0,
+            "No ICD-10-CM code",
+        ),
+        (
+            vec!["code", "<p>Pain in the <b>left knee</b></p>"],
+            b"",
+            0,
+            "M25.562",
+        ),
+        (
+            vec!["code", "-", "--system", "DCSPH"],
+            &b"artrose lage rug ".repeat(60_000)[..],
+            0,
+            "3423",
+        ),
+        (
+            vec!["codes", "show", "M54.50", "--system", "ICD-9"],
+            b"",
+            2,
+            "use ICD-10-CM or DCSPH",
         ),
         (
             vec!["code", "knee", "--system", "SNOMED"],

@@ -8,7 +8,7 @@ use hysio_clinical::{
 };
 use thiserror::Error;
 
-mod document;
+pub mod document;
 mod encounter;
 mod layout;
 mod paint;
@@ -49,6 +49,17 @@ pub fn render(report: &EncounterReport) -> Result<Vec<u8>, Error> {
     let document = encounter::document(report);
     let layout = layout::lay_out(&document)?;
     paint::paint(&document, layout)
+}
+
+/// Any other report, such as a plan of capacity. The same document gives the same bytes.
+///
+/// # Errors
+/// When it has too much text or too many pages.
+pub fn render_document(document: &document::Document) -> Result<Vec<u8>, Error> {
+    match document.text_bytes() {
+        bytes if bytes > MOST_TEXT_BYTES => Err(Error::TooMuchText { bytes }),
+        _ => paint::paint(document, layout::lay_out(document)?),
+    }
 }
 
 /// The digest that a printed signature shows: SHA-256 of [`signed_content`].

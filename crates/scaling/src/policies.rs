@@ -1,5 +1,7 @@
 //! A set of policies as its files state it. The file that `kubectl apply` reads is the file that is read here.
 
+pub mod knobs;
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -9,7 +11,9 @@ use crate::{
     limits::Limits,
     matrix,
     policy_file::{Error, Finding},
-    season, specialty, target_tracking,
+    season,
+    series::Series,
+    specialty, target_tracking,
 };
 
 /// Everything that decides.
@@ -123,6 +127,26 @@ impl Policies {
         }
         policies.check()?;
         Ok(policies)
+    }
+
+    /// What there is to carry over after a history of signals: what forecasts learn from. For replays.
+    #[must_use]
+    pub fn remembering(&self, signals: &BTreeMap<String, Series>) -> History {
+        let forecast = self.forecast.iter().filter_map(|policy| {
+            let history = signals.get(policy.signal())?;
+            Some((policy.name(), policy.remembering(history)))
+        });
+        History {
+            forecast: forecast.collect(),
+            ..History::default()
+        }
+    }
+
+    /// Takes forecasts that were made before from a store; they are the same as they would be.
+    pub fn keep_forecasts(&mut self, kept: &forecast::policy::Kept) {
+        for policy in &mut self.forecast {
+            policy.keep(kept);
+        }
     }
 
     fn add_matrix(&mut self, name: &str, text: &str) -> Result<(), Error> {

@@ -107,6 +107,11 @@ impl Policy {
         load::policy(File(file_name), text)
     }
 
+    #[must_use]
+    pub fn resource(&self) -> Resource {
+        self.resource
+    }
+
     /// With the bounds and times of its group.
     ///
     /// # Errors

@@ -68,14 +68,22 @@ fn replay(chaos: Vec<Chaos>) -> Run {
         policies: &policies,
         resource,
         signals: &signals,
+        history: &History::default(),
     };
-    run(&demand(), &needed(), settings(chaos), &decider, |_| {})
+    let demand = demand().under(&chaos);
+    let needed = demand
+        .needed(
+            &Service::Gamma { mean: 1.0, cv: 0.5 },
+            "p95<5s".parse().unwrap(),
+        )
+        .unwrap();
+    run(&demand, &needed, settings(chaos), &decider, |_| {})
 }
 
 #[test]
 fn policies_follow_demand_and_the_same_run_gives_the_same_bytes() {
     let run = replay(Vec::new());
-    let most = run.supply.iter().copied().max().unwrap();
+    let most = run.course.supply.iter().copied().max().unwrap();
     assert!(most >= 6, "{most}");
     assert_eq!(
         serde_json::to_string(&run).unwrap(),
@@ -94,7 +102,7 @@ fn they_are_better_than_a_fixed_number_that_is_too_small() {
     );
     let followed = replay(Vec::new());
     assert!(followed.totals.late_share() < fixed.totals.late_share());
-    assert!(followed.elasticity.under_time < fixed.elasticity.under_time);
+    assert!(followed.score.elasticity.under_time < fixed.score.elasticity.under_time);
 }
 
 #[test]
@@ -106,13 +114,13 @@ fn an_outage_of_the_metrics_shrinks_nothing() {
         kind: Kind::MetricOutage,
     };
     let run = replay(vec![outage]);
-    let before = run.supply[219];
+    let before = run.course.supply[219];
     assert!(
-        run.supply[220..]
+        run.course.supply[220..]
             .iter()
-            .all(|ready| *ready >= before.min(run.supply[220])),
+            .all(|ready| *ready >= before.min(run.course.supply[220])),
         "{:?}",
-        &run.supply[215..]
+        &run.course.supply[215..]
     );
 }
 
@@ -120,4 +128,19 @@ fn an_outage_of_the_metrics_shrinks_nothing() {
 fn what_is_needed_grows_with_demand() {
     let needed = needed();
     assert!(needed[50] > needed[0] && needed[0] >= 2, "{needed:?}");
+}
+
+#[test]
+fn a_pandemic_is_three_times_the_demand_and_takes_more_replicas() {
+    let pandemic = Chaos {
+        from: 0,
+        ticks: u32::MAX,
+        kind: Kind::Surge(3.0),
+    };
+    let (usual, pandemic) = (replay(Vec::new()), replay(vec![pandemic]));
+    let times = pandemic.totals.arrived / usual.totals.arrived;
+    assert!((times - 3.0).abs() < 0.1, "{times}");
+    let most = |run: &Run| run.course.need.iter().copied().max();
+    assert!(most(&pandemic) > most(&usual));
+    assert!(pandemic.totals.replica_hours > 1.5 * usual.totals.replica_hours);
 }

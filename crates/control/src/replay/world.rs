@@ -139,7 +139,7 @@ impl World {
         let seen = self.seen(trouble);
         let wanted = decide(&seen);
         self.change(wanted, trouble);
-        self.serve(rate * trouble.demand);
+        self.serve(rate);
         self.tick += 1;
         self.totals.ticks += 1;
         self.totals.replica_hours += f64::from(self.fleet.paid()) * TICK_SECONDS / 3600.0;

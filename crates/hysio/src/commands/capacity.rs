@@ -3,7 +3,8 @@
 mod analyse;
 mod cost;
 mod forecast;
-pub(crate) mod html;
+pub mod html;
+mod pdf;
 pub mod size;
 pub(crate) mod words;
 

@@ -1,6 +1,7 @@
 //! `hysio evaluate`: the engines and forecasts against references, so that every change to one can be judged.
 
 mod forecast;
+mod policies;
 mod transcription;
 
 use clap::{Args, Subcommand};
@@ -19,6 +20,8 @@ enum What {
     Codes(Codes),
     /// Forecasts of demand at rolling origins of a trace.
     Forecast(forecast::Command),
+    /// Sets of policies on a trace, by all scores, and at equal cost.
+    Policies(Box<policies::Command>),
     /// Word error rate, speed and memory over recordings with reference texts.
     Transcription(transcription::Command),
 }
@@ -28,6 +31,7 @@ impl Command {
         match self.what {
             What::Codes(codes) => codes.run(),
             What::Forecast(command) => command.run(),
+            What::Policies(command) => command.run(),
             What::Transcription(command) => command.run(),
         }
     }

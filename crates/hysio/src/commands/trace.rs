@@ -1,6 +1,7 @@
 //! A trace of demand from a file, as the planner's commands take it.
 
 mod prometheus;
+mod synthetic;
 
 use std::{
     fs::File,
@@ -13,13 +14,18 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use hysio_scaling::{
     forecast::Holidays,
-    series::Step,
+    series::{HOUR, Step},
     trace::{self, Aggregate, Trace},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
-#[derive(Clone, Debug, Args)]
+use crate::{
+    measured,
+    start::{self, ConfigArgument},
+};
+
+#[derive(Clone, Debug, Default, Args)]
 pub struct TraceArguments {
     /// The column with values, by name; without it the second.
     #[arg(long)]
@@ -128,51 +134,78 @@ fn time_zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name).map_err(|error| format!("{error}: use a name such as Europe/Amsterdam"))
 }
 
-/// Where demand comes from: a file, or a Prometheus server.
+/// Where demand comes from: a file, a Prometheus server, what Hysio itself measured, or days that never were.
 #[derive(Clone, Debug, Args)]
 pub struct Source {
     /// A CSV file with a time and a value in each row; `-` is standard input.
-    #[arg(required_unless_present = "prometheus", conflicts_with = "prometheus")]
+    #[arg(
+        required_unless_present_any = ["prometheus", "history", "synthetic"],
+        conflicts_with_all = ["prometheus", "history", "synthetic"]
+    )]
     file: Option<PathBuf>,
     /// Ask this Prometheus server instead of reading a file.
-    #[arg(long, value_name = "URL", requires = "query")]
+    #[arg(long, value_name = "URL", requires = "query", conflicts_with_all = ["history", "synthetic"])]
     prometheus: Option<String>,
     /// What to ask it, as one series: sum(hysio_active_healthcare_sessions).
-    #[arg(long, value_name = "PROMQL")]
+    #[arg(long, value_name = "PROMQL", requires = "prometheus")]
     query: Option<String>,
-    /// How far back to ask.
+    /// Take what Hysio's own scaler measured, such as active_sessions or transcription_queue.
+    #[arg(long, value_name = "SERIES", conflicts_with = "synthetic")]
+    history: Option<String>,
+    /// Take four weeks of a hospital that does not exist.
+    #[arg(long)]
+    synthetic: bool,
+    /// How far back to ask the server or the history.
     #[arg(long, default_value = "8w", value_name = "TIME")]
     since: Step,
+    #[command(flatten)]
+    config: ConfigArgument,
     #[command(flatten)]
     pub arguments: TraceArguments,
 }
 
 impl Source {
     pub fn load(&self) -> anyhow::Result<Trace> {
-        match (&self.file, &self.prometheus) {
-            (Some(file), _) => self.arguments.read(file),
-            (None, Some(url)) => {
-                let query = self.query.as_deref().unwrap_or_default();
-                let step = self.arguments.step.unwrap_or(hysio_scaling::series::HOUR);
-                let zone = self.arguments.tz.clone().unwrap_or(TimeZone::UTC);
-                let asked = prometheus::Asked {
-                    url,
-                    query,
-                    since: self.since,
-                    step,
-                    zone,
-                };
-                super::block_on(prometheus::load(asked))
-            }
-            (None, None) => anyhow::bail!("name a file, or a server with --prometheus"),
+        if let Some(file) = &self.file {
+            return self.arguments.read(file);
         }
+        let step = self.arguments.step.unwrap_or(HOUR);
+        let zone = self.arguments.tz.clone().unwrap_or(TimeZone::UTC);
+        if self.synthetic {
+            return Ok(synthetic::trace(zone));
+        }
+        if let Some(series) = &self.history {
+            let config = self.config.load()?;
+            let asked = measured::Asked {
+                series,
+                since: self.since,
+                step,
+                zone,
+            };
+            return super::block_on(async {
+                measured::load(&start::connect(&config).await?, asked).await
+            });
+        }
+        let asked = prometheus::Asked {
+            url: self.prometheus.as_deref().unwrap_or_default(),
+            query: self.query.as_deref().unwrap_or_default(),
+            since: self.since,
+            step,
+            zone,
+        };
+        super::block_on(prometheus::load(asked))
     }
 
     /// What it is called in reports.
     pub fn name(&self) -> String {
-        match (&self.file, &self.query) {
-            (Some(file), _) => file.display().to_string(),
-            (None, query) => query.clone().unwrap_or_default(),
+        match &self.file {
+            Some(file) => file.display().to_string(),
+            None if self.synthetic => "synthetic days".to_owned(),
+            None => self
+                .history
+                .clone()
+                .or_else(|| self.query.clone())
+                .unwrap_or_default(),
         }
     }
 }

@@ -24,7 +24,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    audit, codes, encounters, events, health, jobs, learning, patients,
+    audit, capacity, codes, encounters, events, health, jobs, learning, patients,
     problem::{Problem, Result},
     recordings, records, scaling, seen, session, suggestions, ui, upload, users,
 };
@@ -230,6 +230,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(scaling::ask::declare))
         .routes(routes!(scaling::ask::stand_down))
         .routes(routes!(scaling::ask::change))
+        .routes(routes!(capacity::plan))
 }
 
 /// The API's description, as committed in `docs/api/openapi.json`.

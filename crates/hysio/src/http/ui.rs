@@ -44,6 +44,7 @@ pub fn router() -> Router {
         .route("/encounters/{id}", shell("encounter.html"))
         .route("/admin", shell("admin.html"))
         .route("/operations", shell("operations.html"))
+        .route("/capacity", shell("capacity.html"))
         .route("/audit", shell("audit.html"))
         .route("/assets/{*path}", get(asset))
 }
@@ -208,6 +209,7 @@ mod tests {
             "/encounters/x",
             "/admin",
             "/operations",
+            "/capacity",
             "/audit",
         ] {
             let (status, headers, html) = ask(path, None).await;

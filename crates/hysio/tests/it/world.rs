@@ -138,8 +138,6 @@ impl World {
             cache: Some(MedicalCache::new(8, None)),
             calls: calls.clone(),
             draining: stop.clone(),
-            cluster: None,
-            cache: None,
             trail: Some(Arc::new(keys.verifying().clone())),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")

@@ -63,3 +63,28 @@ pub struct Column {
     /// Part of the table's width; the parts of a table add up to 1.
     pub share: f32,
 }
+
+impl Document {
+    pub(super) fn text_bytes(&self) -> usize {
+        self.blocks.iter().map(Block::text_bytes).sum()
+    }
+}
+
+impl Block {
+    fn text_bytes(&self) -> usize {
+        match self {
+            Self::Title { text, subtitle } => text.len() + subtitle.len(),
+            Self::Heading { text, .. }
+            | Self::Text(text)
+            | Self::Remark(text)
+            | Self::Warning(text) => text.len(),
+            Self::Cards(cards) => cards
+                .iter()
+                .flat_map(|card| &card.facts)
+                .map(|(name, value)| name.len() + value.len())
+                .sum(),
+            Self::Table(table) => table.rows.iter().flatten().map(String::len).sum(),
+            Self::Gap | Self::PageBreak => 0,
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Nothing here is about a patient, so everything goes through platform transactions.
 
 pub mod decisions;
+mod demand;
 pub mod emergencies;
 pub mod facts;
 pub mod instances;

@@ -105,6 +105,8 @@ pub struct Long {
     pub choice: Option<Choice>,
     /// Growth from year to year as a share; `None` where it can't be known.
     pub growth: Option<f64>,
+    /// Where it is with 90 % confidence.
+    pub growth_interval: Option<[f64; 2]>,
     pub years_seen: f64,
     /// Busy hours over the mean: the 95th percentile of the last weeks.
     pub peak_factor: f64,
@@ -198,10 +200,9 @@ pub fn long(series: &Series, months: usize, settings: &Settings) -> Result<Long,
     } else {
         (None, level_of_now(&series, months)?)
     };
-    let growth = Fit::new(&monthly, settings.holidays)
-        .ok()
-        .and_then(|fit| fit.growth())
-        .map(|(growth, _)| growth);
+    let fit = Fit::new(&monthly, settings.holidays).ok();
+    let growth = fit.as_ref().and_then(Fit::growth).map(|(growth, _)| growth);
+    let growth_interval = fit.as_ref().and_then(Fit::growth_interval);
     let first = month_after(&series, &monthly);
     let months: Vec<Month> = ahead
         .into_iter()
@@ -222,6 +223,7 @@ pub fn long(series: &Series, months: usize, settings: &Settings) -> Result<Long,
     Ok(Long {
         choice,
         growth,
+        growth_interval,
         years_seen: series.span_days() / YEAR_DAYS,
         peak_factor,
         total_cost: months.iter().map(|month| month.cost).sum(),

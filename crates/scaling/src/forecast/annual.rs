@@ -18,6 +18,7 @@ pub struct Annual {
     /// The level in the middle of the latest year, and growth a year, both on the logarithm.
     now: f64,
     pub drift: f64,
+    pub drift_variance: f64,
     /// The variance of a year's mean one year ahead.
     pub variance: f64,
     steps_a_year: f64,
@@ -40,6 +41,7 @@ impl Annual {
         Some(Self {
             now: state.level,
             drift: state.drift,
+            drift_variance: state.drift_variance,
             variance: state.variance,
             levels,
             steps_a_year: YEAR_DAYS / history.step().days(),
@@ -73,6 +75,7 @@ fn log_mean(values: &[f64]) -> Option<f64> {
 struct State {
     level: f64,
     drift: f64,
+    drift_variance: f64,
     variance: f64,
 }
 
@@ -92,6 +95,7 @@ impl State {
         best.1.unwrap_or(Self {
             level: levels[0],
             drift: 0.0,
+            drift_variance: DRIFT_PRIOR * DRIFT_PRIOR,
             variance: DRIFT_PRIOR * DRIFT_PRIOR,
         })
     }
@@ -121,6 +125,7 @@ impl State {
             Self {
                 level,
                 drift,
+                drift_variance: d,
                 variance,
             },
         )

@@ -6,12 +6,13 @@
 //! stored and read again, and a decision that is replayed comes out the same to the byte.
 
 mod file;
+mod kept;
 mod memory;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-pub use self::memory::Memory;
+pub use self::{kept::Kept, memory::Memory};
 use super::{Ahead, Holidays, Model};
 use crate::{
     Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants,
@@ -94,6 +95,8 @@ pub struct Policy {
     settings: Settings,
     /// Where people live who cause the demand: days and weeks are theirs.
     zone: TimeZone,
+    /// What was forecast before from the same history; for replays, which see the same days again and again.
+    kept: Option<Kept>,
 }
 
 impl Policy {
@@ -101,7 +104,11 @@ impl Policy {
     /// As of `Settings::check`.
     pub fn new(settings: Settings, zone: TimeZone) -> Result<Self, String> {
         settings.check()?;
-        Ok(Self { settings, zone })
+        Ok(Self {
+            settings,
+            zone,
+            kept: None,
+        })
     }
 
     /// Its kind and name, as in proposals.
@@ -134,6 +141,38 @@ impl Policy {
         (vec![proposal], memory)
     }
 
+    /// What it is about.
+    #[must_use]
+    pub fn signal(&self) -> &str {
+        &self.settings.signal
+    }
+
+    /// The memory of a policy that had seen a history of its signal, up to its end: what a replay starts with. Nothing was forecast, so
+    /// nothing is judged yet.
+    #[must_use]
+    pub fn remembering(&self, history: &Series) -> Memory {
+        let mut memory = Memory::default();
+        let step = self.settings.step_seconds;
+        let length = (history.step().days() * 86_400.0).round() as i64;
+        let begin = history.time(0).as_second();
+        let end = begin + length * i64::try_from(history.len()).unwrap_or(0);
+        let steps = i64::try_from(self.settings.history_steps).unwrap_or(0);
+        let first = (end.div_euclid(step) - steps - 1).max(begin.div_euclid(step));
+        for now in first..end.div_euclid(step) {
+            memory.moves_to(now, &self.settings);
+            let from = (now * step - begin).max(0);
+            let values = history.values().iter();
+            let to = (from + step - 1) / length - from / length + 1;
+            let values = values
+                .skip(usize::try_from(from / length).unwrap_or(0))
+                .take(usize::try_from(to).unwrap_or(0));
+            values
+                .filter(|value| !value.is_nan())
+                .for_each(|value| memory.sees(*value));
+        }
+        memory
+    }
+
     fn reading(&self, snapshot: &Snapshot) -> Result<f64, String> {
         match snapshot.signals.get(&self.settings.signal) {
             None => Err("was not read".to_owned()),
@@ -141,17 +180,36 @@ impl Policy {
         }
     }
 
+    /// Forecasts are kept, and taken from there where they were made before. They are the same as they would be.
+    pub fn keep(&mut self, kept: &Kept) {
+        self.kept = Some(kept.clone());
+    }
+
     /// Forecasts the steps up to the lead, ours and the naive's, at the start of each step.
     fn look_ahead(&self, memory: &mut Memory) {
-        let steps = self.settings.lead_steps();
-        let history = self.series(memory);
-        let ours = Model::FourierRegression.forecast(&history, steps + 1, Holidays::NONE);
-        let naive = Model::SeasonalNaive.forecast(&history, steps + 1, Holidays::NONE);
-        let high = |ahead: &[Ahead]| ahead.iter().map(Ahead::p95).collect::<Vec<f64>>();
-        match (ours, naive) {
-            (Ok(ours), Ok(naive)) => memory.expects(&high(&ours), &high(&naive)),
-            _ => memory.expects_nothing(),
+        let steps = self.settings.lead_steps() + 1;
+        let made = match &self.kept {
+            None => self.forecasts(memory, steps),
+            Some(kept) => {
+                let longest = kept::MOST_STEPS;
+                let made = kept.or_make(&self.settings, memory, || self.forecasts(memory, longest));
+                made.map(|(ours, naive)| (ours[..steps].to_vec(), naive[..steps].to_vec()))
+            }
+        };
+        match made {
+            Some((ours, naive)) => memory.expects(&ours, &naive),
+            None => memory.expects_nothing(),
         }
+    }
+
+    /// The 95th percentiles of the steps from now, ours and the naive's.
+    fn forecasts(&self, memory: &Memory, steps: usize) -> Option<(Vec<f64>, Vec<f64>)> {
+        let history = self.series(memory);
+        let high = |model: Model| {
+            let ahead = model.forecast(&history, steps, Holidays::NONE).ok()?;
+            Some(ahead.iter().map(Ahead::p95).collect::<Vec<f64>>())
+        };
+        high(Model::FourierRegression).zip(high(Model::SeasonalNaive))
     }
 
     fn series(&self, memory: &Memory) -> Series {

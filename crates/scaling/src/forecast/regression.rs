@@ -103,6 +103,14 @@ impl<'a> Fit<'a> {
         Some((annual.drift.exp_m1(), annual.years()))
     }
 
+    /// Where growth is with 90 % confidence.
+    #[must_use]
+    pub fn growth_interval(&self) -> Option<[f64; 2]> {
+        let annual = self.annual.as_ref().filter(|annual| annual.years() >= 2)?;
+        let spread = counts::normal(0.95) * annual.drift_variance.max(0.0).sqrt();
+        Some([-spread, spread].map(|off| (annual.drift + off).exp_m1()))
+    }
+
     /// The next steps after the history.
     #[must_use]
     pub fn ahead(&self, horizon: usize) -> Vec<Ahead> {

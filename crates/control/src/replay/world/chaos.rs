@@ -11,6 +11,13 @@ pub struct Chaos {
     pub kind: Kind,
 }
 
+impl Chaos {
+    #[must_use]
+    pub fn holds(&self, tick: u32) -> bool {
+        (self.from..self.from.saturating_add(self.ticks)).contains(&tick)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -22,7 +29,7 @@ pub enum Kind {
     QuotaHit(u32),
     /// This share of the replicas is gone at once, and comes back only by starting others.
     LostZone(f64),
-    /// So many times the demand: a pandemic is 3.
+    /// So many times the demand: a pandemic is 3. It is part of the demand, not of the world: see `Demand::under`.
     Surge(f64),
 }
 
@@ -34,7 +41,6 @@ pub struct Trouble {
     pub quota: u32,
     /// The share of replicas that is lost at this tick.
     pub lost_share: f64,
-    pub demand: f64,
 }
 
 pub(super) fn now(chaos: &[Chaos], tick: u32) -> Trouble {
@@ -43,19 +49,14 @@ pub(super) fn now(chaos: &[Chaos], tick: u32) -> Trouble {
         startup: 1.0,
         quota: u32::MAX,
         lost_share: 0.0,
-        demand: 1.0,
     };
-    for it in chaos
-        .iter()
-        .filter(|it| (it.from..it.from.saturating_add(it.ticks)).contains(&tick))
-    {
+    for it in chaos.iter().filter(|it| it.holds(tick)) {
         match it.kind {
             Kind::MetricOutage => trouble.no_metrics = true,
             Kind::SlowStarts(factor) => trouble.startup *= factor,
             Kind::QuotaHit(most) => trouble.quota = trouble.quota.min(most),
             Kind::LostZone(share) if tick == it.from => trouble.lost_share = share,
-            Kind::LostZone(_) => {}
-            Kind::Surge(factor) => trouble.demand *= factor,
+            Kind::LostZone(_) | Kind::Surge(_) => {}
         }
     }
     trouble

@@ -11,7 +11,7 @@ use hysio_scaling::capacity::{
 };
 use serde::Serialize;
 
-use super::{cost::PriceArguments, html, words};
+use super::{cost::PriceArguments, html, pdf, words};
 use crate::commands::trace::{Source, say_notes};
 
 #[derive(Debug, Args)]
@@ -41,6 +41,9 @@ pub struct Command {
     /// Write a report with charts into this file.
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write the report's tables as PDF into this file.
+    #[arg(long, value_name = "FILE")]
+    pdf: Option<PathBuf>,
     /// One JSON object with everything.
     #[arg(long)]
     json: bool,
@@ -88,6 +91,15 @@ impl Command {
                 outlook: Some(&outlook),
             };
             page.write(file)?;
+        }
+        if let Some(file) = &self.pdf {
+            let paper = pdf::Paper {
+                source: self.source.name(),
+                trace: &trace,
+                analysis: &analysis,
+                outlook: &outlook,
+            };
+            paper.write(file)?;
         }
         if self.json {
             let report = Report {
@@ -235,11 +247,9 @@ fn months(long: &Long, settings: &Settings) -> String {
         .choice
         .as_ref()
         .map_or("No model is used".to_owned(), words::choice);
-    let growth = long
-        .growth
-        .map_or("growth: not known".to_owned(), |growth| {
-            format!("growth: {:+.1} % a year", 100.0 * growth)
-        });
+    let growth = words::growth(long).map_or("growth: not known".to_owned(), |growth| {
+        format!("growth: {growth}")
+    });
     let lines: String = long
         .unknown
         .iter()

@@ -2,6 +2,7 @@
 
 pub(crate) mod chart;
 mod charts;
+mod replayed;
 mod tables;
 
 use std::{fmt::Write as _, fs, path::Path};
@@ -13,6 +14,7 @@ use hysio_scaling::{
     trace::Trace,
 };
 
+pub use self::replayed::Replayed;
 use super::{analyse::finding, forecast::Outlook, words};
 
 pub(crate) const STYLE: &str = include_str!("html/style.css");
@@ -38,12 +40,7 @@ impl Page<'_> {
             body += &section("months", "The months ahead", &self.months(outlook));
         }
         body += &section("history", "About the history", &self.history());
-        format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-             <title>Capacity plan: {}</title><style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
-            escape(&self.source),
-            STYLE,
-        )
+        document(&format!("Capacity plan: {}", self.source), &body)
     }
 
     fn head(&self) -> String {
@@ -164,9 +161,22 @@ impl Page<'_> {
     }
 }
 
+/// A whole page.
+fn document(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{}</title><style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
+        escape(title),
+        STYLE,
+    )
+}
+
 fn growth(long: &Long) -> String {
-    let growth = long.growth.map_or("Growth is not known.".to_owned(), |growth| {
-        format!("Growth from year to year: {:+.1} % a year over {:.1} years, apart from the season.", 100.0 * growth, long.years_seen)
+    let growth = words::growth(long).map_or("Growth is not known.".to_owned(), |growth| {
+        format!(
+            "Growth from year to year: {growth} over {:.1} years, apart from the season.",
+            long.years_seen
+        )
     });
     format!(
         "{growth} Busy hours are ×{:.2} of the mean.",
@@ -190,7 +200,7 @@ fn list(class: &str, lines: &[String]) -> String {
 }
 
 /// With a capital and a full stop.
-fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first: String = letters
         .next()

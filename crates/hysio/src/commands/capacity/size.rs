@@ -5,10 +5,13 @@ use std::{fs, path::PathBuf, str::FromStr};
 use anyhow::Context as _;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use hysio_scaling::capacity::size::{
-    Arrivals, Behaviour, Margins, Objective, Service, Sizing, size,
+use hysio_scaling::capacity::{
+    burstiness::burstiness,
+    size::{Arrivals, Behaviour, Margins, Objective, Service, Sizing, size},
 };
 use serde::Serialize;
+
+use crate::commands::trace::TraceArguments;
 
 #[derive(Debug, Args)]
 pub struct Command {
@@ -23,6 +26,9 @@ pub struct Command {
     /// How bursty arrivals are: the standard deviation of the times between them over their mean; 1 for independent arrivals.
     #[arg(long, default_value_t = 1.0)]
     arrival_cv: f64,
+    /// Measure how bursty arrivals are from a CSV file of them instead: counts in fine steps, or one row an arrival.
+    #[arg(long, value_name = "FILE", conflicts_with = "arrival_cv")]
+    arrivals: Option<PathBuf>,
     /// How much more demand must be carried, in per cent.
     #[arg(long, default_value_t = 20.0, value_name = "PERCENT")]
     headroom: f64,
@@ -92,7 +98,7 @@ impl Command {
         let service = self.service.service()?;
         let arrivals = Arrivals {
             rate: self.rate.0,
-            variability: self.arrival_cv * self.arrival_cv,
+            variability: self.variability()?,
         };
         let margins = Margins {
             headroom: self.headroom / 100.0,
@@ -115,6 +121,25 @@ impl Command {
             print!("{}", self.text(&sizing));
         }
         Ok(())
+    }
+
+    /// The squared variation of the times between arrivals, as stated or as measured.
+    fn variability(&self) -> anyhow::Result<f64> {
+        let Some(file) = &self.arrivals else {
+            return Ok(self.arrival_cv * self.arrival_cv);
+        };
+        let trace = TraceArguments::default().read(file)?;
+        let measured = burstiness(&trace.series)
+            .map_err(|why| anyhow::anyhow!("{}: {why}", file.display()))?;
+        if !self.json {
+            println!(
+                "arrivals in steps of {}: index of dispersion {:.2} over {} pairs of steps (1 is independent arrivals)",
+                trace.series.step(),
+                measured.index_of_dispersion,
+                measured.pairs
+            );
+        }
+        Ok(measured.index_of_dispersion)
     }
 
     fn text(&self, sizing: &Sizing) -> String {

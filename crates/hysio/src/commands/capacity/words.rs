@@ -1,7 +1,10 @@
 //! How the planner names hours, weekdays, months and amounts.
 
 use hysio_scaling::{
-    capacity::pattern::{Cycle, HighSeason},
+    capacity::{
+        outlook::Long,
+        pattern::{Cycle, HighSeason},
+    },
     forecast::{Choice, Model},
 };
 
@@ -59,6 +62,19 @@ pub fn season(season: &HighSeason) -> String {
         "{name}: {from}–{to}, ×{:.2} of the other months",
         season.multiplier
     )
+}
+
+/// Growth with where it is at 90 % confidence.
+pub fn growth(long: &Long) -> Option<String> {
+    let growth = long.growth?;
+    let interval = long.growth_interval.map_or(String::new(), |[low, high]| {
+        format!(
+            " (90 % between {:+.1} % and {:+.1} %)",
+            100.0 * low,
+            100.0 * high
+        )
+    });
+    Some(format!("{:+.1} % a year{interval}", 100.0 * growth))
 }
 
 /// Three digits that matter, and no more decimals than they need.

@@ -170,6 +170,7 @@ impl Database {
     }
 
     pub async fn sweep_decisions(&self) -> Result<()> {
+        self.put_hours_together().await?;
         let tx = self.platform_tx().await?;
         tx.execute(
             &format!("DELETE FROM scaling_decisions WHERE NOT has_plan AND at < now() - interval '{KEEP_IDLE}'"),

@@ -44,6 +44,8 @@ fn months_grow_as_years_did_and_not_as_the_season_does() {
         "{:?}",
         long.growth
     );
+    let [low, high] = long.growth_interval.unwrap();
+    assert!(low < 0.1 && 0.1 < high && high - low < 0.2, "{low} {high}");
     assert_eq!(long.months[0].month, civil::date(2025, 1, 1));
     assert!(long.unknown.is_empty(), "{:?}", long.unknown);
     let (january, july) = (long.months[0].demand.mean, long.months[6].demand.mean);

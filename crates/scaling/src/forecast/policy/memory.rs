@@ -1,6 +1,9 @@
 //! What the forecast policy remembers: the steps it saw, what it expects of those to come, and how wrong it was.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    hash::{Hash as _, Hasher},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -128,6 +131,11 @@ impl Memory {
             .iter()
             .map(|mean| mean.map_or(f64::NAN, |mean| mean as f64 / SCALE))
             .collect()
+    }
+
+    /// All that a forecast depends on.
+    pub(super) fn hash_history(&self, hasher: &mut impl Hasher) {
+        (self.now, &self.means).hash(hasher);
     }
 
     pub(super) fn known(&self) -> usize {

@@ -211,3 +211,45 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_policy_that_is_given_its_history_forecasts_as_one_that_lived_through_it() {
+    let policy = policy(7200);
+    let mut lived = Memory::default();
+    live(&policy, &mut lived, 0..9 * 24, |at| Some(sessions(at)));
+    let seen: Vec<f64> = (0..9 * 24).map(|step| sessions(step * 3600 + 1)).collect();
+    let start = Timestamp::UNIX_EPOCH;
+    let history = Series::new(
+        start,
+        Step::Seconds(3600),
+        TimeZone::UTC,
+        Combine::Mean,
+        seen,
+    );
+    let mut given = policy.remembering(&history);
+    let next = 9 * 24..9 * 24 + 1;
+    let expected = live(&policy, &mut lived, next.clone(), |at| Some(sessions(at)));
+    let got = live(&policy, &mut given, next, |at| Some(sessions(at)));
+    assert!(matches!(got, Wants::AtLeast { .. }), "{got:?}");
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn forecasts_that_are_kept_are_those_that_would_be_made() {
+    let fresh = policy(7200);
+    let mut keeping = policy(7200);
+    keeping.keep(&Kept::default());
+    // With another lead from the same store, and once more.
+    let mut longer = policy(14_400);
+    longer.kept.clone_from(&keeping.kept);
+    for (kept, made) in [
+        (&longer, &policy(14_400)),
+        (&keeping, &fresh),
+        (&keeping, &fresh),
+    ] {
+        let (mut ours, mut theirs) = (Memory::default(), Memory::default());
+        live(kept, &mut ours, 0..9 * 24 + 8, |at| Some(sessions(at)));
+        live(made, &mut theirs, 0..9 * 24 + 8, |at| Some(sessions(at)));
+        assert_eq!(ours, theirs);
+    }
+}

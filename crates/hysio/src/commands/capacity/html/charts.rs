@@ -298,7 +298,7 @@ fn fan(past: &[f64], ahead: &[Ahead]) -> Vec<Layer> {
     ]
 }
 
-fn layer(name: &str, colour: &'static str, shape: Shape) -> Layer {
+pub fn layer(name: &str, colour: &'static str, shape: Shape) -> Layer {
     Layer {
         name: name.to_owned(),
         colour,

@@ -67,7 +67,7 @@ pub fn shares(outlook: &Outlook) -> String {
     )
 }
 
-fn table(
+pub fn table(
     caption: &str,
     head: &[&str],
     rows: impl Iterator<Item = (String, Vec<String>)>,
