@@ -16,7 +16,6 @@ up=
 
 main() {
     trap clean_up EXIT
-    cargo build --quiet --manifest-path "$root/Cargo.toml" --release -p hysio --example load
     [[ -x $target/release/hysio ]] || "$root/hysio" help >/dev/null
     # The database's own user must be able to pass through.
     work=$(mktemp -d)
@@ -26,7 +25,8 @@ main() {
     start "$app"
     local before
     before=$(cut -d ' ' -f 1-3 /proc/loadavg)
-    "$target/release/examples/load" --app "$app" --data "$work/data" --process "$up" "$@"
+    HYSIO__PATHS__DATA=$work/data "$target/release/hysio" load --url "http://$app" --process "$up" \
+        --rates 500,1000 --at-once 64 "$@"
     if [[ " $* " != *" --json "* ]]; then
         printf '\n%s' "$("$root/benches/machine.sh")"
         printf ' Load averages before: %s; after: %s.\n' "$before" "$(cut -d ' ' -f 1-3 /proc/loadavg)"

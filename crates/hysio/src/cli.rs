@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    app, audit, backup, capacity, code, codes, conformance, diagnosecode, doctor, emergency,
-    evaluate, facility, keys, migrate, openapi, scale, scaler, simulate, transcribe, transcription,
-    up, user, worker,
+    app, audit, backup, capacity, cluster, code, codes, conformance, diagnosecode, doctor,
+    emergency, evaluate, facility, keys, load, migrate, openapi, scale, scaler, simulate,
+    transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.
@@ -22,6 +22,8 @@ pub struct Cli {
 enum Command {
     /// Run everything on this machine: database, app, transcription, diagnosecode and a worker.
     Up(up::Command),
+    /// Run a whole installation on this machine: PostgreSQL with replicas, PgBouncer, Redis, NGINX, Prometheus.
+    Cluster(cluster::Command),
     /// Run the app: API and pages (:3000).
     App(app::Command),
     /// Run the transcription service (:8080).
@@ -48,6 +50,8 @@ enum Command {
     Capacity(capacity::Command),
     /// Replay a trace of demand against policies, in a world with trouble.
     Simulate(simulate::Command),
+    /// Put an installation under load, and count what was acknowledged.
+    Load(load::Command),
     /// Measure the engines and forecasts against references.
     Evaluate(evaluate::Command),
     /// Replay what Kubernetes and KEDA decided, and compare.
@@ -74,6 +78,7 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         let result = match self.command {
             Command::Up(command) => command.run(),
+            Command::Cluster(command) => command.run(),
             Command::App(command) => command.run(),
             Command::Transcription(command) => command.run(),
             Command::Diagnosecode(command) => command.run(),
@@ -94,6 +99,7 @@ impl Cli {
             Command::Codes(command) => command.run(),
             Command::Capacity(command) => command.run(),
             Command::Simulate(command) => command.run(),
+            Command::Load(command) => command.run(),
             Command::Evaluate(command) => command.run(),
             Command::Conformance(command) => command.run(),
         };

@@ -53,6 +53,9 @@ pub struct Config {
     pub smtp: Smtp,
     pub scaling: Scaling,
     pub backup: Backup,
+    pub redis: Redis,
+    pub pgbouncer: Option<PgBouncer>,
+    pub failover: Option<Failover>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,6 +71,8 @@ pub struct Paths {
     pub audit_key: Option<PathBuf>,
     /// The catalogue of codes; `catalogue/hysio.catalogue` in the installation if not said.
     pub catalogue: Option<PathBuf>,
+    /// A PEM file with certificate authorities to trust beside the operating system's.
+    pub trusted_certificates: Option<PathBuf>,
     /// The speech models; `speech` in the installation if not said.
     pub models: Option<PathBuf>,
 }
@@ -81,6 +86,7 @@ impl Default for Paths {
             audit_key: None,
             catalogue: None,
             models: None,
+            trusted_certificates: None,
         }
     }
 }
@@ -157,6 +163,12 @@ pub struct Database {
     pub owner_url: Option<Secret>,
     /// `DATABASE_POOL_SIZE`: connections a process has at most.
     pub pool_size: usize,
+    /// Whether `url` leads through a pooler in transaction mode, such as PgBouncer.
+    pub pooled: bool,
+    /// Of the services' role, to the primary itself: wake-up calls (LISTEN) go past a pooler. `url` if not said.
+    pub direct_url: Option<Secret>,
+    /// Of the services' role, to replicas: what has come as far as the session's own writes is read there.
+    pub replica_url: Option<Secret>,
 }
 
 impl Default for Database {
@@ -165,6 +177,9 @@ impl Default for Database {
             url: None,
             owner_url: None,
             pool_size: 20,
+            pooled: false,
+            direct_url: None,
+            replica_url: None,
         }
     }
 }
@@ -185,6 +200,8 @@ pub struct Http {
     pub rate_burst: u32,
     /// Whether a proxy in front sets X-Forwarded-For, so that clients can be told apart behind it.
     pub trust_forwarded_for: bool,
+    /// Seconds for which a leaving app still takes requests, so that a balancer in front notices before the door is shut.
+    pub drain_seconds: u64,
     /// Largest JSON body, in bytes.
     pub body_bytes_max: usize,
     /// Largest recording, in bytes.
@@ -202,6 +219,7 @@ impl Default for Http {
             rate_per_second: 10,
             rate_burst: 20,
             trust_forwarded_for: false,
+            drain_seconds: 0,
             body_bytes_max: 1_000_000,
             upload_bytes_max: 200_000_000,
         }
@@ -227,6 +245,67 @@ impl Default for Session {
             lock_minutes: 15,
         }
     }
+}
+
+/// Transport, cache and shared limits, never the truth: what is lost there is found in PostgreSQL.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Redis {
+    /// Nodes of the queue's cluster, such as `rediss://user:password@redis1:6379`; any of them tells of the others.
+    pub cluster: Vec<Secret>,
+    /// The cache, an instance of its own.
+    pub cache: Option<Secret>,
+    /// Whether transcripts and suggested codes are cached, in each process and in `cache`.
+    pub cache_enabled: bool,
+    /// Megabytes of each process's own layer.
+    pub cache_megabytes: u64,
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self {
+            cluster: Vec::new(),
+            cache: None,
+            cache_enabled: true,
+            cache_megabytes: 64,
+        }
+    }
+}
+
+/// A PgBouncer whose pool `hysio scale db_connections` sets.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PgBouncer {
+    /// Its administration console: `postgres://pgbouncer_admin:…@host:6432/pgbouncer`.
+    pub admin_url: Secret,
+    /// The folder with `pools.ini` and `databases.ini`.
+    pub directory: PathBuf,
+}
+
+/// What `hysio emergency failover` works with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failover {
+    pub nodes: Vec<DatabaseNode>,
+    /// The port that all of them have.
+    pub port: u16,
+}
+
+/// One PostgreSQL server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseNode {
+    /// Its `application_name` and the name of its replication slot.
+    pub name: String,
+    /// How PgBouncer and the other servers reach it.
+    pub host: String,
+    /// Of the role `hysio_failover`.
+    pub url: Secret,
+    /// A program and its arguments that cuts it off for good, also when the machine does not answer.
+    pub fence: Vec<String>,
+    /// A program and its arguments that brings it back as a replica; empty if a person does.
+    #[serde(default)]
+    pub rejoin: Vec<String>,
 }
 
 /// Which engine turns speech into text.
@@ -397,7 +476,7 @@ impl Config {
         if let Some(path) = file {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("the configuration {} cannot be read", path.display()))?;
-            figment = figment.merge(Serialized::globals(
+            figment = figment.merge(Serialized::defaults(
                 parse(&text).with_context(|| format!("in {}", path.display()))?,
             ));
         }

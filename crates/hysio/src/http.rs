@@ -17,6 +17,7 @@ pub mod problem;
 pub(crate) mod recordings;
 mod records;
 mod scaling;
+mod seen;
 mod session;
 mod signed_in;
 mod suggestions;

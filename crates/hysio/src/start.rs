@@ -11,11 +11,17 @@ use hysio_infra::{
     cipher::MasterKeys,
     embedded_postgres::{Login, socket_dir},
     postgres::{self, Database, Settings, Vault, migrate},
+    redis::{Cluster, Node, cache::MedicalCache},
 };
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::{config::Config, lifecycle::Lifecycle, metrics::Metrics, presence, telemetry};
+use crate::{
+    config::{Config, Secret},
+    lifecycle::Lifecycle,
+    metrics::Metrics,
+    presence, telemetry,
+};
 
 /// How long a role waits at its start for a database that is not there yet.
 const WAIT_FOR_DATABASE: Duration = Duration::from_secs(30);
@@ -35,7 +41,11 @@ pub struct ConfigArgument {
 
 impl ConfigArgument {
     pub fn load(&self) -> anyhow::Result<Config> {
-        Config::load(self.config.as_deref())
+        let config = Config::load(self.config.as_deref())?;
+        if let Some(path) = &config.paths.trusted_certificates {
+            hysio_infra::trust::also(path)?;
+        }
+        Ok(config)
     }
 }
 
@@ -141,6 +151,11 @@ pub async fn connect(config: &Config) -> anyhow::Result<Database> {
     let settings = Settings {
         config: database_config(config)?,
         pool_size: config.database.pool_size,
+        pooled: config.database.pooled,
+        replica: match &config.database.replica_url {
+            Some(url) => Some(parse(url.expose(), "database.replica_url")?),
+            None => None,
+        },
     };
     let deadline = tokio::time::Instant::now() + WAIT_FOR_DATABASE;
     loop {
@@ -156,7 +171,7 @@ pub async fn connect(config: &Config) -> anyhow::Result<Database> {
 
 async fn connect_once(config: &Config, settings: &Settings) -> anyhow::Result<Database> {
     let master = MasterKeys::load(&config.paths.master_key())?;
-    let client = migrate::connect(&settings.config).await?;
+    let client = migrate::connect(&direct_config(config)?).await?;
     migrate::check_version(&client).await?;
     let vault = Vault::open(master, &client).await?;
     Ok(Database::new(settings, vault)?)
@@ -174,6 +189,14 @@ pub fn database_config(config: &Config) -> anyhow::Result<tokio_postgres::Config
     match &config.database.url {
         Some(url) => parse(url.expose(), "database.url"),
         None => embedded(config, Login::Application),
+    }
+}
+
+/// The same, past any pooler.
+pub fn direct_config(config: &Config) -> anyhow::Result<tokio_postgres::Config> {
+    match &config.database.direct_url {
+        Some(url) => parse(url.expose(), "database.direct_url"),
+        None => database_config(config),
     }
 }
 
@@ -207,25 +230,68 @@ fn parse(url: &str, key: &str) -> anyhow::Result<tokio_postgres::Config> {
     })
 }
 
+/// The queue's Redis, if there is one.
+pub fn redis_cluster(config: &Config) -> anyhow::Result<Option<Cluster>> {
+    let nodes: Vec<_> = config.redis.cluster.iter().map(Secret::expose).collect();
+    if nodes.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Cluster::new(&nodes)?))
+}
+
+/// None when caching is off: everything is right, only slower.
+pub fn medical_cache(config: &Config) -> anyhow::Result<Option<MedicalCache>> {
+    let redis = &config.redis;
+    if !redis.cache_enabled {
+        return Ok(None);
+    }
+    let node = redis
+        .cache
+        .as_ref()
+        .map(|address| Node::new(address.expose()));
+    Ok(Some(MedicalCache::new(
+        redis.cache_megabytes,
+        node.transpose()?,
+    )))
+}
+
 /// The keys that sign the audit trail.
 pub fn audit_keys(config: &Config) -> anyhow::Result<SigningKeys> {
     Ok(SigningKeys::load(&config.paths.audit_key())?)
 }
 
-/// Serves until the role is asked to end, and then until the requests that were begun are answered.
+/// Serves until the role is asked to end and for `drain_seconds` after it, and then until the requests that were begun are answered.
 pub async fn serve(
     address: SocketAddr,
     router: Router,
     lifecycle: &Lifecycle,
+    drain_seconds: u64,
 ) -> anyhow::Result<()> {
+    let drain = Duration::from_secs(drain_seconds);
     let listener = listen(address).with_context(|| busy(address))?;
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let soft = lifecycle.soft.clone();
+    let closing = lifecycle.soft.clone();
+    let shut = async move {
+        closing.cancelled().await;
+        // Those who noticed go elsewhere; for those who did not, the door is still open.
+        tokio::time::sleep(drain).await;
+    };
+    let leaving = lifecycle.soft.clone();
+    let router = router.layer(axum::middleware::map_response(
+        move |mut response: axum::response::Response| {
+            if leaving.is_cancelled() {
+                let close = axum::http::HeaderValue::from_static("close");
+                let headers = response.headers_mut();
+                headers.insert(axum::http::header::CONNECTION, close);
+            }
+            std::future::ready(response)
+        },
+    ));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service)
-        .with_graceful_shutdown(async move { soft.cancelled().await });
+    let serving = axum::serve(listener, service).with_graceful_shutdown(shut);
     let cut_off = async {
         lifecycle.soft.cancelled().await;
+        tokio::time::sleep(drain).await;
         tokio::select! {
             () = lifecycle.hard.cancelled() => {}
             () = tokio::time::sleep(DRAIN) => tracing::warn!("requests were still going on and are cut off"),

@@ -2,6 +2,7 @@
 //! is still its own.
 
 mod engines;
+mod hints;
 mod stages;
 
 use std::{
@@ -13,13 +14,17 @@ use std::{
 };
 
 use hysio_clinical::jobs::{JobError, Leased, Verdict, verdict};
-use hysio_infra::postgres::{self, Database, notify::Call};
+use hysio_infra::{
+    postgres::{self, Database, notify::Call},
+    redis::queues::Queues,
+};
 use hysio_model::QueueName;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use engines::{Engines, code_client, coder};
 
+use self::hints::Hints;
 use crate::{config::Config, lifecycle::Lifecycle, metrics::Metrics};
 
 /// A wake-up call can be lost, so the worker also looks by itself.
@@ -31,6 +36,8 @@ pub struct Worker {
     pub engines: Arc<Engines>,
     pub metrics: Metrics,
     pub config: Arc<Config>,
+    /// Redis's lists, to wake up by.
+    pub hints: Option<Queues>,
 }
 
 impl Worker {
@@ -42,6 +49,7 @@ impl Worker {
         let give_up = CancellationToken::new();
         let mut calls = calls.subscribe();
         let owner = format!("{}/{}", hostname(), std::process::id());
+        let hints = Hints::follow(self.hints.as_ref(), &settings.queues, &lifecycle.soft);
         while !lifecycle.soft.is_cancelled() {
             let free = hands.available_permits();
             let taken = if free == 0 {
@@ -65,6 +73,7 @@ impl Worker {
                 tokio::select! {
                     () = lifecycle.soft.cancelled() => {}
                     () = called(&mut calls, &settings.queues), if free > 0 => {}
+                    () = hints.given(), if free > 0 => {}
                     // With all hands busy, the next free one looks for work at once.
                     _ = hands.acquire(), if free == 0 => {}
                     () = tokio::time::sleep(LOOK_EVERY) => {}

@@ -13,5 +13,7 @@ pub mod postgres;
 pub mod process;
 pub mod prometheus;
 pub mod rate_limit;
+pub mod redis;
 mod secret_file;
 pub mod smtp;
+pub mod trust;

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod backups;
+mod connection;
 pub mod encounters;
 mod error;
 pub mod idempotency;
@@ -18,6 +19,7 @@ pub mod page;
 pub mod patients;
 mod pool;
 pub mod records;
+pub mod replica;
 pub mod scaling;
 pub mod sessions;
 pub mod stages;
@@ -26,9 +28,10 @@ pub mod suggestions;
 mod tx;
 pub mod users;
 
+pub use connection::Connection;
 pub use error::Error;
 pub use keys::Vault;
-pub use pool::{Database, Settings};
+pub use pool::{Database, Settings, tls};
 pub use tx::Tx;
 
 pub type Result<T> = std::result::Result<T, Error>;

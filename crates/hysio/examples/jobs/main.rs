@@ -85,6 +85,7 @@ impl Running {
             engines: Arc::new(idle::engines(practice.blobs.clone())),
             metrics: Metrics::new(),
             config: practice.config.clone(),
+            hints: None,
         };
         let lifecycle = Lifecycle::default();
         let calls = notify::listen(practice.application.clone(), lifecycle.soft.clone());

@@ -59,10 +59,7 @@ impl Practice {
         let application = server.config(Login::Application);
         let client = migrate::connect(&application).await?;
         let vault = Vault::open(master, &client).await?;
-        let settings = Settings {
-            config: application.clone(),
-            pool_size: config.database.pool_size,
-        };
+        let settings = Settings::new(application.clone(), config.database.pool_size);
         let db = Database::new(&settings, vault)?;
         let tx = db.tx(facility.id).await?;
         let patient = patients::insert(&tx, demographics(), clinician).await?.id;

@@ -27,7 +27,7 @@ use tokio_postgres::Client;
 
 use self::{scaling_story::ScalingStory, story::Page};
 use super::output::unless_closed;
-use crate::start::{ConfigArgument, audit_keys, database_config};
+use crate::start::{ConfigArgument, audit_keys, direct_config};
 
 /// Names the trail in its checkpoints.
 pub const ORIGIN: &str = "hysio/audit";
@@ -246,7 +246,7 @@ fn stored<T>(
     read: impl AsyncFnOnce(Client) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let config = config.load()?;
-    super::block_on(async { read(migrate::connect(&database_config(&config)?).await?).await })
+    super::block_on(async { read(migrate::connect(&direct_config(&config)?).await?).await })
 }
 
 fn open(path: &Path) -> anyhow::Result<BufReader<File>> {

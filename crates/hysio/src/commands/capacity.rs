@@ -6,7 +6,7 @@ mod forecast;
 pub mod html;
 mod pdf;
 pub mod size;
-mod words;
+pub(crate) mod words;
 
 use clap::{Args, Subcommand};
 

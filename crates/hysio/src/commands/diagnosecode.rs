@@ -55,5 +55,11 @@ async fn serve(role: Role) -> anyhow::Result<()> {
         Arc::new(|| Box::pin(async { true })),
     );
     let router = router(service).merge(health::router(health));
-    start::serve(config.http.diagnosecode, router, &lifecycle).await
+    start::serve(
+        config.http.diagnosecode,
+        router,
+        &lifecycle,
+        config.http.drain_seconds,
+    )
+    .await
 }

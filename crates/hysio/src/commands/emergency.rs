@@ -1,4 +1,6 @@
-//! `hysio emergency`: declare one, look at it, stand down.
+//! `hysio emergency`: declare one, look at it, stand down; and move to another primary database.
+
+mod failover;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -29,6 +31,8 @@ enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Promote a replica, cut the former primary off, and prove that nothing acknowledged is missing.
+    Failover(failover::Command),
     /// End it.
     StandDown {
         /// Why it is over.
@@ -58,6 +62,9 @@ impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         let config = self.config.load()?;
         super::block_on(async {
+            if let Action::Failover(command) = self.action {
+                return command.run(&config).await;
+            }
             let db = start::connect(&config).await?;
             match self.action {
                 Action::Declare(declare) => declare.run(&config, &db).await,
@@ -70,6 +77,7 @@ impl Command {
                     }
                     Ok(())
                 }
+                Action::Failover(command) => command.run(&config).await,
                 Action::StandDown { why } => {
                     let scenario = db
                         .stand_down(&user(), &why)

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::Config,
     metrics::Metrics,
+    pgbouncer,
     presence::Presence,
     scaler::{
         Scaler,
@@ -134,7 +135,7 @@ async fn scale(role: Role) -> anyhow::Result<()> {
         );
     }
     found_targets(&db, &config, &policies).await?;
-    let calls = notify::listen(start::database_config(&config)?, lifecycle.soft.clone());
+    let calls = notify::listen(start::direct_config(&config)?, lifecycle.soft.clone());
     let world = Arc::new(world(&config, &db)?);
     let prober = Arc::new(prober(&config, &db, world.clone(), &policies)?);
     let gone = CancellationToken::new();
@@ -148,7 +149,19 @@ async fn scale(role: Role) -> anyhow::Result<()> {
         holder: format!("{}/{}", crate::worker::hostname(), std::process::id()),
         tick_every: Duration::from_millis(config.scaling.tick_milliseconds),
     };
+    let pool = config.pgbouncer.clone().map(|settings| {
+        let stop = lifecycle.soft.clone();
+        tokio::spawn(pgbouncer::keep(
+            settings,
+            db.clone(),
+            calls.subscribe(),
+            stop,
+        ))
+    });
     scaler.run(&calls, &lifecycle.soft).await;
+    if let Some(pool) = pool {
+        pool.await?;
+    }
     gone.cancel();
     presence.await?;
     db.close();

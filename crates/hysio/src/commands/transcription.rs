@@ -67,5 +67,11 @@ async fn serve(role: Role) -> anyhow::Result<()> {
         Arc::new(|| Box::pin(async { true })),
     );
     let router = router(service).merge(health::router(health));
-    start::serve(config.http.transcription, router, &lifecycle).await
+    start::serve(
+        config.http.transcription,
+        router,
+        &lifecycle,
+        config.http.drain_seconds,
+    )
+    .await
 }

@@ -2,8 +2,8 @@
 //! which are processes of their own; it ends them in order.
 
 mod backups;
-mod first;
-mod pools;
+pub(crate) mod first;
+pub(crate) mod pools;
 mod services;
 
 use std::path::Path;
@@ -45,7 +45,7 @@ async fn up(role: Role, file: Option<std::path::PathBuf>) -> anyhow::Result<()> 
     ] {
         start::must_become_free(address).await?;
     }
-    first::prepare(&config)?;
+    first::prepare(&config, first::is_new(&config))?;
     let mut postgres = start_database(&mut config).await?;
     let welcome = first::found(&config).await?;
     let db = start::connect(&config).await?;
@@ -141,6 +141,6 @@ async fn database_ended(postgres: &mut Option<EmbeddedPostgres>) {
     }
 }
 
-pub(super) fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     println!("hysio: {text}");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use hysio_infra::postgres::notify;
+use hysio_infra::{postgres::notify, redis::queues::Queues};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -34,7 +34,7 @@ async fn work(role: Role) -> anyhow::Result<()> {
     } = role;
     let db = start::connect(&config).await?;
     let engines = Arc::new(Engines::open(&config).await?);
-    let calls = notify::listen(start::database_config(&config)?, lifecycle.soft.clone());
+    let calls = notify::listen(start::direct_config(&config)?, lifecycle.soft.clone());
     let upkeep = tokio::spawn(maintenance::run(
         db.clone(),
         None,
@@ -55,6 +55,7 @@ async fn work(role: Role) -> anyhow::Result<()> {
         engines,
         metrics: metrics.clone(),
         config: config.clone(),
+        hints: start::redis_cluster(&config)?.map(Queues::new),
     };
     tracing::info!(queues = ?config.worker.queues, concurrency = config.worker.concurrency, "taking jobs");
     let health = async {
@@ -64,7 +65,7 @@ async fn work(role: Role) -> anyhow::Result<()> {
         let idle = std::time::Duration::from_secs(config.session.idle_minutes * 60);
         let health =
             Health::with_database("worker", metrics, lifecycle.soft.clone(), db.clone(), idle);
-        start::serve(address, health::router(health), &lifecycle).await
+        start::serve(address, health::router(health), &lifecycle, 0).await
     };
     let worked = tokio::select! {
         () = worker.run(&lifecycle, &calls) => Ok(()),

@@ -14,6 +14,7 @@ use hysio_infra::{
     diagnosecode_client::DiagnosecodeClient,
     postgres::{Database, notify::Call},
     rate_limit::{Limit, LocalRateLimiter, RateLimiter, client_of},
+    redis::{Cluster, cache::MedicalCache, limits::SharedRateLimiter},
 };
 use hysio_model::Phi;
 use tokio::sync::{Semaphore, broadcast};
@@ -25,7 +26,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     audit, capacity, codes, encounters, events, health, jobs, learning, patients,
     problem::{Problem, Result},
-    recordings, records, scaling, session, suggestions, ui, upload, users,
+    recordings, records, scaling, seen, session, suggestions, ui, upload, users,
 };
 use crate::{config::Config, metrics::Metrics};
 
@@ -41,12 +42,13 @@ pub struct App {
     /// Cancelled when the process is asked to end: streams close, and what is running finishes.
     pub draining: CancellationToken,
     pub trail: Option<Arc<hysio_infra::audit::VerifyingKeys>>,
+    pub cache: Option<MedicalCache>,
     limits: Arc<Limits>,
 }
 
 struct Limits {
-    requests: LocalRateLimiter,
-    sign_ins: LocalRateLimiter,
+    requests: Box<dyn RateLimiter>,
+    sign_ins: Box<dyn RateLimiter>,
     /// Argon2 takes 19 MiB and 40 ms of a core: no more at once than there are cores.
     hashing: Semaphore,
 }
@@ -61,6 +63,9 @@ pub struct Parts {
     pub calls: broadcast::Sender<Call>,
     pub draining: CancellationToken,
     pub trail: Option<Arc<hysio_infra::audit::VerifyingKeys>>,
+    /// Where instances count together; None when there is one alone.
+    pub cluster: Option<Cluster>,
+    pub cache: Option<MedicalCache>,
 }
 
 impl App {
@@ -73,8 +78,8 @@ impl App {
         };
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let limits = Limits {
-            requests: LocalRateLimiter::new(requests),
-            sign_ins: LocalRateLimiter::new(Limit::SIGN_IN),
+            requests: limiter(parts.cluster.as_ref(), "requests", requests),
+            sign_ins: limiter(parts.cluster.as_ref(), "sign-ins", Limit::SIGN_IN),
             hashing: Semaphore::new(cores),
         };
         let Parts {
@@ -86,6 +91,8 @@ impl App {
             calls,
             draining,
             trail,
+            cluster: _,
+            cache,
         } = parts;
         Self {
             db,
@@ -96,6 +103,7 @@ impl App {
             calls,
             draining,
             trail,
+            cache,
             limits: Arc::new(limits),
         }
     }
@@ -158,6 +166,13 @@ impl App {
             .await
             .map_err(|_| Problem::unavailable("the password could not be hashed"))?
             .map_err(|error| Problem::invalid(error.to_string()).with("field", "password".into()))
+    }
+}
+
+fn limiter(cluster: Option<&Cluster>, name: &'static str, limit: Limit) -> Box<dyn RateLimiter> {
+    match cluster {
+        Some(cluster) => Box::new(SharedRateLimiter::new(cluster.clone(), name, limit)),
+        None => Box::new(LocalRateLimiter::new(limit)),
     }
 }
 
@@ -257,6 +272,7 @@ pub fn router(app: App) -> Router {
         .merge(ui::router())
         .layer(CompressionLayer::new())
         .merge(health::router(health::Health::of_app(&app)))
+        .layer(middleware::from_fn_with_state(app.clone(), seen::keep))
         .layer(middleware::from_fn_with_state(app, observe))
         .layer(middleware::map_response(security_headers))
         .layer(CatchPanicLayer::custom(|_| {

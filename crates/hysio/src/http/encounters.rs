@@ -11,6 +11,7 @@ use hysio_infra::postgres::{
     encounters::{self as store, Filter, NewEncounter},
     patients,
 };
+use hysio_infra::redis::cache::Found;
 use hysio_model::{
     Specialty,
     diagnosis::CodeSystem,
@@ -159,14 +160,34 @@ pub async fn read(
     Path(id): Path<EncounterId>,
 ) -> Result<Json<Encounter>> {
     let tx = clinician.tx(&app.db).await?;
-    let found = store::whole(&tx, id).await?;
+    let mut reading = store::Reading {
+        cache: app.cache.as_ref(),
+        asked: Vec::new(),
+    };
+    let found = reading.whole(&tx, id).await?;
     app.metrics.patient_query("encounter", found.is_some());
     let encounter = found.ok_or_else(|| Problem::not_found("encounter"))?;
-    tx.commit(&[clinician.audit(
+    let mut entries = vec![clinician.audit(
         "encounter.read",
         ("encounter", id.to_string()),
         json!({ "patient": encounter.patient.id }),
-    )])
-    .await?;
+    )];
+    entries.extend(
+        reading
+            .asked
+            .iter()
+            .map(|asked| cache_entry(&clinician, asked)),
+    );
+    tx.commit(&entries).await?;
     Ok(Json(encounter))
+}
+
+/// What the cache was asked for, under as much of its key as tells entries apart.
+fn cache_entry(clinician: &Clinician, asked: &store::Cached) -> hysio_model::audit::AuditEvent {
+    let action = match asked.found {
+        Found::Here | Found::Redis => "cache.get",
+        Found::Nowhere => "cache.set",
+    };
+    let details = json!({ "data_type": asked.kind.as_str() });
+    clinician.audit(action, ("cache", asked.key.partial()), details)
 }

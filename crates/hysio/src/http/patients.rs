@@ -3,6 +3,7 @@
 use axum::{extract::State, http::StatusCode};
 use hysio_clinical::records::{Demographics, EncounterSummary, Patient};
 use hysio_infra::postgres::{
+    Tx,
     encounters::{self, Filter},
     page::{Cursor, LIMIT_MAX},
     patients::{self as store},
@@ -50,10 +51,16 @@ pub async fn list(
     clinician: Clinician,
     Query(search): Query<Search>,
 ) -> Result<Json<Patients>> {
-    let tx = clinician.tx(&app.db).await?;
     let (cursor, limit) = page(search.cursor.as_deref(), search.limit)?;
     let begun = std::time::Instant::now();
-    let found = store::list(&tx, search.q.as_deref(), cursor, limit).await?;
+    let mut reading = app.db.reading(clinician.facility);
+    let (tx, found) = loop {
+        let tx = reading.begin().await?;
+        let found = store::list(&tx, search.q.as_deref(), cursor, limit).await;
+        if let Some(found) = reading.stands(found.map(Some))? {
+            break (tx, found.unwrap_or_default());
+        }
+    };
     app.metrics.db_query("select", "patients", begun.elapsed());
     let facility = clinician.facility.to_string();
     tx.commit(&[clinician.audit(
@@ -146,23 +153,36 @@ pub async fn read(
     clinician: Clinician,
     Path(id): Path<PatientId>,
 ) -> Result<Json<PatientWithEncounters>> {
-    let tx = clinician.tx(&app.db).await?;
-    let found = store::get(&tx, id).await?;
-    app.metrics.patient_query("patient", found.is_some());
-    let patient = found.ok_or_else(|| Problem::not_found("patient"))?;
-    let filter = Filter {
-        patient: Some(id),
-        ..Filter::default()
+    let mut reading = app.db.reading(clinician.facility);
+    let (tx, found) = loop {
+        let tx = reading.begin().await?;
+        if let Some(found) = reading.stands(find(&tx, id).await)? {
+            break (tx, found);
+        }
     };
-    let encounters = encounters::list(&tx, filter, Cursor::START, LIMIT_MAX)
-        .await?
-        .items;
+    app.metrics.patient_query("patient", found.is_some());
+    let (patient, encounters) = found.ok_or_else(|| Problem::not_found("patient"))?;
     tx.commit(&[clinician.audit("patient.read", ("patient", id.to_string()), json!({}))])
         .await?;
     Ok(Json(PatientWithEncounters {
         patient,
         encounters,
     }))
+}
+
+async fn find(
+    tx: &Tx,
+    id: PatientId,
+) -> hysio_infra::postgres::Result<Option<(Patient, Vec<EncounterSummary>)>> {
+    let Some(patient) = store::get(tx, id).await? else {
+        return Ok(None);
+    };
+    let filter = Filter {
+        patient: Some(id),
+        ..Filter::default()
+    };
+    let encounters = encounters::list(tx, filter, Cursor::START, LIMIT_MAX).await?;
+    Ok(Some((patient, encounters.items)))
 }
 
 /// Where a page starts and how long it is.

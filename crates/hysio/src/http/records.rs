@@ -84,24 +84,36 @@ pub async fn read(
     clinician: Clinician,
     Path(id): Path<RecordId>,
 ) -> Result<Json<Record>> {
-    let tx = clinician.tx(&app.db).await?;
     let begun = std::time::Instant::now();
-    let stored = store::get(&tx, id).await?;
+    let mut reading = app.db.reading(clinician.facility);
+    let (tx, record) = loop {
+        let tx = reading.begin().await?;
+        if let Some(record) = reading.stands(find(&tx, id).await)? {
+            break (tx, record);
+        }
+    };
     app.metrics
         .db_query("select", "patient_records", begun.elapsed());
-    app.metrics.patient_query("record", stored.is_some());
-    let record = stored.ok_or_else(|| Problem::not_found("record"))?.record;
-    let record = match record.state {
-        RecordState::Draft => {
-            let suggestions = suggestions::of(&tx, record.encounter_id).await?;
-            record.as_seen_with(&suggestions)
-        }
-        RecordState::Signed => record,
-    };
+    app.metrics.patient_query("record", record.is_some());
+    let record = record.ok_or_else(|| Problem::not_found("record"))?;
     let details = json!({ "patient": record.patient_id, "version": record.version });
     tx.commit(&[clinician.audit("record.read", ("record", id.to_string()), details)])
         .await?;
     Ok(Json(record))
+}
+
+async fn find(tx: &Tx, id: RecordId) -> hysio_infra::postgres::Result<Option<Record>> {
+    let Some(stored) = store::get(tx, id).await? else {
+        return Ok(None);
+    };
+    let record = stored.record;
+    Ok(Some(match record.state {
+        RecordState::Draft => {
+            let suggestions = suggestions::of(tx, record.encounter_id).await?;
+            record.as_seen_with(&suggestions)
+        }
+        RecordState::Signed => record,
+    }))
 }
 
 /// Save a note: the next version of a draft.

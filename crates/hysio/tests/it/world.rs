@@ -31,6 +31,7 @@ use hysio_infra::{
         accounts::{self, NewUser},
         migrate, notify,
     },
+    redis::cache::MedicalCache,
     smtp::Mailer,
 };
 use hysio_model::{
@@ -110,14 +111,7 @@ impl World {
         let vault = Vault::open(master_keys, &client)
             .await
             .expect("the right key");
-        let db = Database::new(
-            &Settings {
-                config: app_config.clone(),
-                pool_size: 8,
-            },
-            vault,
-        )
-        .expect("a pool");
+        let db = Database::new(&Settings::new(app_config.clone(), 8), vault).expect("a pool");
         let keys = Arc::new(
             SigningKeys::generate_file(&folder.path().join("audit.key"), "test/audit")
                 .expect("a key"),
@@ -140,6 +134,8 @@ impl World {
             )
             .expect("an address"),
             metrics: Metrics::new(),
+            cluster: None,
+            cache: Some(MedicalCache::new(8, None)),
             calls: calls.clone(),
             draining: stop.clone(),
             trail: Some(Arc::new(keys.verifying().clone())),
@@ -207,6 +203,7 @@ impl World {
             engines: Arc::new(engines),
             metrics: Metrics::new(),
             config: self.config.clone(),
+            hints: None,
         };
         let lifecycle = Lifecycle::default();
         let (running, calls) = (lifecycle.clone(), self.calls.clone());

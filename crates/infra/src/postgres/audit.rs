@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
-use super::{Database, Error, Result};
+use super::{Connection, Database, Error, Result};
 use crate::audit::{
     Entry, Hash, Leaf, Log, Report, SigningKeys, StoredCheckpoint, Verifier, VerifyingKeys,
 };
@@ -146,7 +146,7 @@ impl Database {
 
     /// Proves the whole trail as it is stored.
     pub async fn verify_audit(&self, keys: &VerifyingKeys) -> Result<Report> {
-        verify(&**self.client().await?, Verifier::new(keys)).await
+        verify(self.client().await?.direct(), Verifier::new(keys)).await
     }
 }
 
@@ -194,7 +194,7 @@ async fn read_trail_from<E: From<Error> + Send>(
 
 /// The checkpoint of a size; the newest, if none is said.
 pub async fn stored_checkpoint(
-    client: &Client,
+    client: &Connection,
     size: Option<u64>,
 ) -> Result<Option<StoredCheckpoint>> {
     let sql = "SELECT size, note, frontier FROM audit_checkpoints WHERE $1::bigint IS NULL OR size = $1 ORDER BY size DESC LIMIT 1";

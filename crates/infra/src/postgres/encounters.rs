@@ -2,7 +2,7 @@
 
 use hysio_clinical::{
     pipeline::{Event, State},
-    records::{Encounter, EncounterSummary, Failure, Recording},
+    records::{Encounter, EncounterSummary, Failure, Recording, Suggested},
 };
 use hysio_model::{
     Specialty,
@@ -10,6 +10,7 @@ use hysio_model::{
     id::{EncounterId, JobId, PatientId, RecordId, RecordingId, UserId},
     transcript::{Language, Transcript},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use tokio_postgres::Row;
 
 use super::{
@@ -17,7 +18,10 @@ use super::{
     page::{Cursor, Page},
     patients, records, suggestions,
 };
-use crate::cipher::Place;
+use crate::{
+    cipher::Place,
+    redis::cache::{Found, Key, Kind, MedicalCache},
+};
 
 const COLUMNS: &str = "e.id, e.patient_id, e.clinician_id, e.specialty, e.language, e.code_system, e.state::text AS state,
     e.started_at, e.updated_at, e.job_id, r.id AS record_id";
@@ -64,25 +68,85 @@ pub async fn get(tx: &Tx, id: EncounterId) -> Result<Option<EncounterSummary>> {
 
 /// An encounter with all that belongs to it.
 pub async fn whole(tx: &Tx, id: EncounterId) -> Result<Option<Encounter>> {
-    let Some(summary) = get(tx, id).await? else {
-        return Ok(None);
-    };
+    let mut reading = Reading::default();
+    reading.whole(tx, id).await
+}
+
+/// What a cache was asked for, for the audit trail.
+#[derive(Clone, Debug)]
+pub struct Cached {
+    pub kind: Kind,
+    pub key: Key,
+    pub found: Found,
+}
+
+/// Reads encounters, parts of them from a cache if there is one.
+#[derive(Default)]
+pub struct Reading<'a> {
+    pub cache: Option<&'a MedicalCache>,
+    /// What the cache was asked for.
+    pub asked: Vec<Cached>,
+}
+
+impl Reading<'_> {
+    /// As [`whole`].
+    pub async fn whole(&mut self, tx: &Tx, id: EncounterId) -> Result<Option<Encounter>> {
+        let Some(summary) = get(tx, id).await? else {
+            return Ok(None);
+        };
+        // The moment of the newest change is part of the key, so that what is older is never found.
+        let version = format!("{id}/{}", summary.updated_at.as_microsecond());
+        let codes = async { suggestions::of(tx, id).await.map(Some) };
+        let suggestions = self.get(tx, Kind::DiagnosisCodes, &version, codes).await?;
+        let heard = transcript_of(tx, id);
+        let transcript = self.get(tx, Kind::Transcription, &version, heard).await?;
+        let recording = recording_of(tx, id).await?;
+        let suggestions = suggestions.unwrap_or_default();
+        assemble(tx, summary, suggestions, recording, transcript)
+            .await
+            .map(Some)
+    }
+
+    async fn get<T: Serialize + DeserializeOwned>(
+        &mut self,
+        tx: &Tx,
+        kind: Kind,
+        id: &str,
+        load: impl Future<Output = Result<Option<T>>>,
+    ) -> Result<Option<T>> {
+        let Some(cache) = self.cache else {
+            return load.await;
+        };
+        let key = Key::of(kind, tx.keys(), id);
+        let (value, found) = cache.get(kind, &key, tx.keys(), load).await?;
+        self.asked.push(Cached { kind, key, found });
+        Ok(value)
+    }
+}
+
+async fn assemble(
+    tx: &Tx,
+    summary: EncounterSummary,
+    suggestions: Vec<Suggested>,
+    recording: Option<Recording>,
+    transcript: Option<Transcript>,
+) -> Result<Encounter> {
+    let id = summary.id;
     let lost = || Error::corrupt("encounters", "patient_id", id);
-    let suggestions = suggestions::of(tx, id).await?;
     let record = records::of_encounter(tx, id)
         .await?
         .map(|stored| stored.record.as_seen_with(&suggestions));
-    Ok(Some(Encounter {
+    Ok(Encounter {
         patient: patients::get(tx, summary.patient_id)
             .await?
             .ok_or_else(lost)?,
-        recording: recording_of(tx, id).await?,
-        transcript: transcript_of(tx, id).await?,
+        recording,
+        transcript,
         suggestions,
         record,
         failure: failure(tx, id).await?,
         summary,
-    }))
+    })
 }
 
 /// Holds the encounter against any other change until the transaction ends, and says where it stands.

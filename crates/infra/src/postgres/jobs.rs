@@ -181,14 +181,12 @@ impl Database {
         lease: Duration,
     ) -> Result<Vec<Leased>> {
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached("SELECT * FROM lease_jobs_by_urgency($1, $2, $3, $4)")
-            .await?;
+        let statement = "SELECT * FROM lease_jobs_by_urgency($1, $2, $3, $4)";
         let names: Vec<&str> = queues.iter().copied().map(QueueName::as_str).collect();
         let wanted = i32::try_from(wanted).unwrap_or(i32::MAX);
         let seconds = i32::try_from(lease.as_secs()).unwrap_or(i32::MAX);
         let rows = client
-            .query(&statement, &[&names, &wanted, &owner, &seconds])
+            .query(statement, &[&names, &wanted, &owner, &seconds])
             .await?;
         rows.iter().map(leased_from).collect()
     }
@@ -230,6 +228,14 @@ impl Database {
         tx.query("SELECT pg_notify('hysio_jobs', $1)", &[&job.queue.as_str()])
             .await?;
         tx.commit(&[]).await
+    }
+
+    /// The jobs of a queue that can be taken now, in their order, `most` of them.
+    pub async fn ready_jobs(&self, queue: QueueName, most: i32) -> Result<Vec<JobId>> {
+        let client = self.client().await?;
+        let sql = "SELECT id FROM ready_jobs($1, $2)";
+        let rows = client.query(sql, &[&queue.as_str(), &most]).await?;
+        Ok(rows.iter().map(|row| JobId(row.get(0))).collect())
     }
 
     /// The facility a job is of, for people who may see every facility's jobs.

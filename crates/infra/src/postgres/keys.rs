@@ -5,7 +5,10 @@ use std::num::NonZeroUsize;
 use hysio_model::id::FacilityId;
 use tokio_postgres::GenericClient;
 
-use super::{Error, Result};
+use super::{
+    Error, Result,
+    connection::{Connection, Params},
+};
 use crate::cipher::{
     DataKey, FacilityKeys, IndexRoot, KeyError, KeyPurpose, Keyring, MasterKeys, WrappedKey,
 };
@@ -13,6 +16,7 @@ use crate::cipher::{
 /// Facilities whose keys one process keeps unwrapped.
 const FACILITIES_CACHED: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
 const PLATFORM: FacilityId = FacilityId(0);
+const WRAPPED: &str = "SELECT purpose, facility_id, version, master_key_id, wrapped_key FROM encryption_keys WHERE purpose = $1 AND facility_id = $2";
 
 /// The master keys, and what they have unwrapped.
 pub struct Vault {
@@ -45,13 +49,15 @@ impl Vault {
 
     pub(super) async fn keys(
         &self,
-        client: &impl GenericClient,
+        client: &Connection,
         facility: FacilityId,
     ) -> Result<std::sync::Arc<FacilityKeys>> {
         if let Some(keys) = self.keyring.get(facility) {
             return Ok(keys);
         }
-        let data = wrapped(client, KeyPurpose::Data, facility).await?;
+        let params: Params<'_> = &[&KeyPurpose::Data.as_str(), &facility.0];
+        let data = client.query(WRAPPED, params).await?;
+        let data: Vec<WrappedKey> = data.iter().map(from_row).collect::<Result<_>>()?;
         let keys = data
             .iter()
             .map(|key| DataKey::unwrap(&self.master, key))
@@ -61,6 +67,10 @@ impl Vault {
             keys,
             self.index.for_facility(facility),
         )?))
+    }
+
+    pub(super) fn known(&self, facility: FacilityId) -> Option<std::sync::Arc<FacilityKeys>> {
+        self.keyring.get(facility)
     }
 
     /// Reads a facility's keys again at the next use: a value was sealed with a version that was not there before.
@@ -128,9 +138,8 @@ async fn wrapped(
     purpose: KeyPurpose,
     facility: FacilityId,
 ) -> Result<Vec<WrappedKey>> {
-    let sql = "SELECT purpose, facility_id, version, master_key_id, wrapped_key FROM encryption_keys WHERE purpose = $1 AND facility_id = $2";
     client
-        .query(sql, &[&purpose.as_str(), &facility.0])
+        .query(WRAPPED, &[&purpose.as_str(), &facility.0])
         .await?
         .iter()
         .map(from_row)

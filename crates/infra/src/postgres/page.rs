@@ -53,6 +53,15 @@ pub struct Page<T> {
     pub next: Option<Cursor>,
 }
 
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            next: None,
+        }
+    }
+}
+
 impl<T> Page<T> {
     /// From one row more than the page holds: the extra one tells that there is more.
     pub(super) fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> Cursor) -> Self {

@@ -2,15 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use hysio_model::id::FacilityId;
+use rustls_platform_verifier::Verifier;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Error, Result, Tx, keys::Vault};
+use super::{Error, Result, Tx, connection::Connection, keys::Vault, replica::Replica};
+use crate::trust;
 
 /// How long a caller waits for a free connection before it is told to come back later.
 const WAIT_FOR_CONNECTION: Duration = Duration::from_secs(5);
+/// A replica that is slow to come is not waited for: the primary is asked.
+const WAIT_FOR_REPLICA: Duration = Duration::from_secs(2);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
@@ -18,6 +22,23 @@ pub struct Settings {
     pub config: tokio_postgres::Config,
     /// `DATABASE_POOL_SIZE`.
     pub pool_size: usize,
+    /// Whether a pooler in transaction mode is in between.
+    pub pooled: bool,
+    /// Where replicas are read from.
+    pub replica: Option<tokio_postgres::Config>,
+}
+
+impl Settings {
+    /// Without a pooler or replicas.
+    #[must_use]
+    pub fn new(config: tokio_postgres::Config, pool_size: usize) -> Self {
+        Self {
+            config,
+            pool_size,
+            pooled: false,
+            replica: None,
+        }
+    }
 }
 
 /// A pool of connections and the keys to what is behind them. Cheap to clone.
@@ -25,26 +46,34 @@ pub struct Settings {
 pub struct Database {
     pool: Pool,
     vault: Arc<Vault>,
+    pooled: bool,
+    pub(super) replica: Option<Arc<Replica>>,
 }
 
 impl Database {
     /// Makes the pool, without connecting yet.
     pub fn new(settings: &Settings, vault: Vault) -> Result<Self> {
+        let replica = settings.replica.as_ref().map(|config| {
+            let pool = pool(config, settings.pool_size, WAIT_FOR_REPLICA)?;
+            Ok::<_, Error>(Arc::new(Replica::new(pool, settings.pooled)))
+        });
         Ok(Self {
-            pool: pool(settings)?,
+            pool: pool(&settings.config, settings.pool_size, WAIT_FOR_CONNECTION)?,
             vault: Arc::new(vault),
+            pooled: settings.pooled,
+            replica: replica.transpose()?,
         })
     }
 
     /// A connection outside any facility: for what concerns the platform as a whole.
-    pub async fn client(&self) -> Result<Object> {
-        Ok(self.pool.get().await?)
+    pub async fn client(&self) -> Result<Connection> {
+        Ok(Connection::new(self.pool.get().await?, self.pooled))
     }
 
     /// A transaction that acts for `facility`.
     pub async fn tx(&self, facility: FacilityId) -> Result<Tx> {
         let client = self.client().await?;
-        let keys = self.vault.keys(&**client, facility).await?;
+        let keys = self.vault.keys(&client, facility).await?;
         Ok(Tx::new(client, self.vault.clone(), Some((facility, keys))))
     }
 
@@ -75,7 +104,7 @@ impl Database {
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        self.client().await?.simple_query("SELECT 1").await?;
+        self.client().await?.batch_execute("SELECT 1").await?;
         Ok(())
     }
 
@@ -84,27 +113,27 @@ impl Database {
     }
 }
 
-fn pool(settings: &Settings) -> Result<Pool> {
-    let mut config = settings.config.clone();
+fn pool(config: &tokio_postgres::Config, size: usize, wait: Duration) -> Result<Pool> {
+    let tls = tls(config)?;
+    let mut config = config.clone();
     config.connect_timeout(CONNECT_TIMEOUT);
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = Manager::from_config(config, tls(&settings.config)?, recycling);
+    let manager = Manager::from_config(config, tls, recycling);
     Pool::builder(manager)
-        .max_size(settings.pool_size)
-        .wait_timeout(Some(WAIT_FOR_CONNECTION))
-        .create_timeout(Some(CONNECT_TIMEOUT))
+        .max_size(size)
+        .wait_timeout(Some(wait))
+        .create_timeout(Some(wait.min(CONNECT_TIMEOUT)))
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| Error::Settings(error.to_string()))
 }
 
-/// TLS as the connection string asks for it (`sslmode`), trusting what the operating system trusts.
-pub(super) fn tls(config: &tokio_postgres::Config) -> Result<MakeRustlsConnect> {
-    use rustls_platform_verifier::BuilderVerifierExt as _;
+/// TLS as the connection string asks for it (`sslmode`), trusting what the operating system trusts, and [`trust`].
+pub fn tls(config: &tokio_postgres::Config) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Settings(error.to_string()))?;
     let client = if config.get_ssl_mode() == SslMode::Disable {
@@ -112,11 +141,13 @@ pub(super) fn tls(config: &tokio_postgres::Config) -> Result<MakeRustlsConnect> 
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth()
     } else {
-        builder
-            .with_platform_verifier()
-            .map_err(|error| {
+        let verifier =
+            Verifier::new_with_extra_roots(trust::certificates(), provider).map_err(|error| {
                 Error::Settings(format!("the system's certificates cannot be read: {error}"))
-            })?
+            })?;
+        builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth()
     };
     Ok(MakeRustlsConnect::new(client))

@@ -44,10 +44,8 @@ pub struct Profile {
 impl Database {
     pub async fn sign_in_candidate(&self, email: &str) -> Result<Option<Candidate>> {
         let client = self.client().await?;
-        let statement = client
-            .prepare_cached("SELECT * FROM user_for_sign_in($1)")
-            .await?;
-        let Some(row) = client.query_opt(&statement, &[&email]).await? else {
+        let statement = "SELECT * FROM user_for_sign_in($1)";
+        let Some(row) = client.query_opt(statement, &[&email]).await? else {
             return Ok(None);
         };
         let id = UserId(row.get("id"));
@@ -72,9 +70,8 @@ impl Database {
                 WHERE s.token_hash = live.token_hash AND live.last_seen_at < now() - interval '1 minute'
             )
             SELECT user_id, facility_id, role::text AS role, expires_at FROM live";
-        let statement = client.prepare_cached(sql).await?;
         let Some(row) = client
-            .query_opt(&statement, &[&token_hash, &idle.as_secs_f64()])
+            .query_opt(sql, &[&token_hash, &idle.as_secs_f64()])
             .await?
         else {
             return Ok(None);
@@ -90,8 +87,8 @@ impl Database {
 
     pub async fn profile(&self, id: UserId) -> Result<Option<Profile>> {
         let client = self.client().await?;
-        let statement = client.prepare_cached("SELECT * FROM profile($1)").await?;
-        let Some(row) = client.query_opt(&statement, &[&id.0]).await? else {
+        let statement = "SELECT * FROM profile($1)";
+        let Some(row) = client.query_opt(statement, &[&id.0]).await? else {
             return Ok(None);
         };
         Ok(Some(Profile {

@@ -126,15 +126,26 @@ pub async fn decide(tx: &Tx, held: &Held, decision: Decision, by: UserId) -> Res
         &[&held.suggested.id.0, &decision.as_str(), &by, &counted],
     )
     .await?;
-    Ok(())
+    touch(tx, held.suggested.id).await
 }
 
 /// Takes a suggestion away, and what it taught with it.
 pub async fn withdraw(tx: &Tx, held: &Held) -> Result<()> {
     learning::decided(tx, held, Decision::Pending).await?;
+    touch(tx, held.suggested.id).await?;
     tx.execute(
         "DELETE FROM suggestions WHERE id = $1",
         &[&held.suggested.id.0],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What an encounter's suggestions are has changed, and so has the encounter: whoever has read them before reads them again.
+async fn touch(tx: &Tx, id: SuggestionId) -> Result<()> {
+    tx.execute(
+        "UPDATE encounters SET updated_at = clock_timestamp() WHERE id = (SELECT encounter_id FROM suggestions WHERE id = $1)",
+        &[&id.0],
     )
     .await?;
     Ok(())

@@ -12,32 +12,35 @@ use std::{
     },
 };
 
-use deadpool_postgres::Object;
 use hysio_model::{audit::AuditEvent, id::FacilityId};
-use postgres_types::ToSql;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_postgres::Row;
 use zeroize::Zeroizing;
 
-use super::{Error, Result, Vault, audit};
+use super::{
+    Database, Error, Result, Vault, audit,
+    connection::{Connection, Params, Ready},
+    replica,
+};
 use crate::cipher::{CipherError, FacilityKeys, Place};
-
-type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Rolled back unless [`Tx::commit`] is called.
 pub struct Tx {
-    client: Option<Object>,
+    client: Option<Connection>,
     facility: Option<FacilityId>,
     keys: Option<Arc<FacilityKeys>>,
     vault: Arc<Vault>,
     begun: AtomicBool,
     /// After an error the database takes nothing more, and would answer `COMMIT` with a rollback that looks like success.
     failed: AtomicBool,
+    wrote: AtomicBool,
+    /// Of a transaction on a replica: where its audit entries are written.
+    primary: Option<Database>,
 }
 
 impl Tx {
     pub(super) fn new(
-        client: Object,
+        client: Connection,
         vault: Arc<Vault>,
         acting_for: Option<(FacilityId, Arc<FacilityKeys>)>,
     ) -> Self {
@@ -49,7 +52,23 @@ impl Tx {
             vault,
             begun: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            wrote: AtomicBool::new(false),
+            primary: None,
         }
+    }
+
+    /// A transaction that has begun on a replica, for reading alone.
+    pub(super) fn on_replica(
+        client: Connection,
+        primary: Database,
+        facility: FacilityId,
+        keys: Arc<FacilityKeys>,
+    ) -> Self {
+        let vault = primary.vault().clone();
+        let mut tx = Self::new(client, vault, Some((facility, keys)));
+        tx.begun = AtomicBool::new(true);
+        tx.primary = Some(primary);
+        tx
     }
 
     /// The facility this transaction acts for.
@@ -126,23 +145,40 @@ impl Tx {
         sql: &str,
         params: Params<'_>,
     ) -> Result<Vec<Row>> {
-        self.noting_failure(self.send_query(sql, params).await)
+        let sent = self.send_query(sql, params);
+        let answer = match self.primary {
+            Some(_) => replica::in_time(sent).await,
+            None => sent.await,
+        };
+        self.noting_failure(answer)
     }
 
     async fn send_query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
         let client = self.client();
-        let statement = client.prepare_cached(sql).await?;
+        let statement = self.prepare(sql).await?;
         if self.begun.swap(true, Ordering::Relaxed) {
-            return Ok(client.query(&statement, params).await?);
+            return Ok(client.send(&statement, params).await?);
         }
         // Sent in this order and answered in this order; an error in the first fails the second.
         let begin = self.begin_sql();
         let (begun, rows) = futures::join!(
             client.batch_execute(&begin),
-            client.query(&statement, params)
+            client.send(&statement, params)
         );
         begun?;
         Ok(rows?)
+    }
+
+    /// A pooler must be asked about a statement inside the transaction, if at all.
+    async fn prepare(&self, sql: &str) -> Result<Ready> {
+        if !sql.starts_with("SELECT") {
+            self.wrote.store(true, Ordering::Relaxed);
+        }
+        let client = self.client();
+        if !client.knows(sql) && !self.begun.swap(true, Ordering::Relaxed) {
+            client.batch_execute(&self.begin_sql()).await?;
+        }
+        Ok(client.prepare(sql).await?)
     }
 
     pub(in crate::postgres) async fn query_opt(
@@ -176,14 +212,14 @@ impl Tx {
 
     async fn send_execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
         let client = self.client();
-        let statement = client.prepare_cached(sql).await?;
+        let statement = self.prepare(sql).await?;
         if self.begun.swap(true, Ordering::Relaxed) {
-            return Ok(client.execute(&statement, params).await?);
+            return Ok(client.send_execute(&statement, params).await?);
         }
         let begin = self.begin_sql();
         let (begun, changed) = futures::join!(
             client.batch_execute(&begin),
-            client.execute(&statement, params)
+            client.send_execute(&statement, params)
         );
         begun?;
         Ok(changed?)
@@ -196,40 +232,57 @@ impl Tx {
                 "a statement of the transaction failed, so nothing was committed".into(),
             ));
         }
+        if let Some(primary) = &self.primary {
+            self.client().batch_execute("COMMIT").await?;
+            self.begun.store(false, Ordering::Relaxed);
+            // Nobody gets an answer before the trail tells of it.
+            let entries = Self::new(primary.client().await?, self.vault.clone(), None);
+            return entries.commit_here(events).await;
+        }
+        self.commit_here(events).await
+    }
+
+    async fn commit_here(self, events: &[AuditEvent]) -> Result<()> {
+        let wrote = self.wrote.load(Ordering::Relaxed);
         let client = self.client();
         let columns = audit::Columns::from(events);
-        let written = if events.is_empty() {
+        if events.is_empty() {
             if self.begun.load(Ordering::Relaxed) {
-                client.batch_execute("COMMIT").await
-            } else {
-                Ok(())
+                client.batch_execute("COMMIT").await?;
             }
         } else {
-            let statement = client.prepare_cached(audit::INSERT).await?;
+            let statement = self.prepare(audit::INSERT).await?;
             if !self.begun.swap(true, Ordering::Relaxed) {
                 client.batch_execute(&self.begin_sql()).await?;
             }
             let params = columns.params();
             // If the entries are refused, COMMIT finds a failed transaction and rolls it back.
             let (entries, committed) = futures::join!(
-                client.execute(&statement, &params),
+                client.send_execute(&statement, &params),
                 client.batch_execute("COMMIT")
             );
-            entries.map(|_| ()).and(committed)
-        };
-        written?;
+            entries.map(|_| ()).and(committed)?;
+        }
         self.begun.store(false, Ordering::Relaxed);
+        if wrote {
+            replica::note_write(client).await;
+        }
         Ok(())
     }
 
-    fn client(&self) -> &Object {
+    fn client(&self) -> &Connection {
         self.client.as_ref().expect("taken only when dropped")
     }
 
     fn begin_sql(&self) -> String {
-        let facility = self.facility.map(|id| id.to_string()).unwrap_or_default();
-        format!("BEGIN; SELECT set_config('hysio.facility_id', '{facility}', true)")
+        begin_sql("BEGIN", self.facility)
     }
+}
+
+/// The facility is set for the transaction alone.
+pub(super) fn begin_sql(begin: &str, facility: Option<FacilityId>) -> String {
+    let facility = facility.map(|id| id.to_string()).unwrap_or_default();
+    format!("{begin}; SELECT set_config('hysio.facility_id', '{facility}', true)")
 }
 
 impl Drop for Tx {
@@ -238,11 +291,14 @@ impl Drop for Tx {
         let Some(client) = self.client.take() else {
             return;
         };
-        if mem::take(self.begun.get_mut()) {
+        if self.primary.is_some() && *self.failed.get_mut() {
+            // It may hang, and then it would never come back to the pool.
+            client.discard();
+        } else if mem::take(self.begun.get_mut()) {
             tokio::spawn(async move {
                 if client.batch_execute("ROLLBACK").await.is_err() {
                     // A connection in an unknown state is closed and not used again.
-                    drop(Object::take(client));
+                    client.discard();
                 }
             });
         }

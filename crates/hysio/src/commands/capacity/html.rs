@@ -1,6 +1,6 @@
 //! The planner's report: one HTML file that needs nothing else, for the screen and for paper.
 
-mod chart;
+pub(crate) mod chart;
 mod charts;
 mod replayed;
 mod tables;
@@ -16,6 +16,8 @@ use hysio_scaling::{
 
 pub use self::replayed::Replayed;
 use super::{analyse::finding, forecast::Outlook, words};
+
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 
 /// What a report is made of.
 pub struct Page<'a> {
@@ -165,7 +167,7 @@ fn document(title: &str, body: &str) -> String {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{}</title><style>{}</style></head>\n<body><main>\n{body}</main></body></html>\n",
         escape(title),
-        include_str!("html/style.css"),
+        STYLE,
     )
 }
 
@@ -208,7 +210,7 @@ pub fn sentence(text: &str) -> String {
     format!("{first}{}{stop}", letters.as_str())
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

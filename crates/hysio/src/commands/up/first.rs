@@ -20,9 +20,15 @@ use hysio_model::{Role, Specialty, id::FacilityId, transcript::Language};
 
 use crate::{commands::audit::ORIGIN, config::Config, http::hash_password, start::owner_config};
 
+/// Whether no database was ever started in the data directory.
+#[must_use]
+pub fn is_new(config: &Config) -> bool {
+    config.database.url.is_none() && !config.paths.data.join("postgres").exists()
+}
+
 /// A data directory with keys. New keys are made for a new directory only: an old one without its keys is a loss that a
 /// new key would hide.
-pub fn prepare(config: &Config) -> anyhow::Result<()> {
+pub fn prepare(config: &Config, is_new: bool) -> anyhow::Result<()> {
     let data = &config.paths.data;
     // Others may pass through, as the database's own user must, but not look around.
     fs::DirBuilder::new()
@@ -31,7 +37,6 @@ pub fn prepare(config: &Config) -> anyhow::Result<()> {
         .create(data)
         .with_context(|| format!("{} cannot be made", data.display()))?;
     let (master, audit) = (config.paths.master_key(), config.paths.audit_key());
-    let is_new = config.database.url.is_none() && !data.join("postgres").exists();
     if is_new {
         for path in [&master, &audit] {
             if let Some(parent) = path.parent() {

@@ -93,7 +93,7 @@ impl Hearing {
 }
 
 impl Pools {
-    /// Makes the targets known, with one process each at first.
+    /// Apps and workers.
     pub async fn open(
         config: &Config,
         file: Option<&Path>,
@@ -103,8 +103,30 @@ impl Pools {
         let apps = pool_program(ServiceName::App, config, file, Resource::AppInstances);
         let workers = WORKERS
             .map(|(resource, queues)| (resource, worker_program(config, file, resource, queues)));
+        let programs = [(Resource::AppInstances, apps)].into_iter().chain(workers);
+        Self::of(programs, db, calls).await
+    }
+
+    /// Workers alone: the apps of a cluster have an address each.
+    pub async fn of_workers(
+        config: &Config,
+        file: Option<&Path>,
+        db: Database,
+        calls: &broadcast::Sender<Call>,
+    ) -> anyhow::Result<Self> {
+        let workers = WORKERS
+            .map(|(resource, queues)| (resource, worker_program(config, file, resource, queues)));
+        Self::of(workers.into_iter(), db, calls).await
+    }
+
+    /// Makes the targets known, with one process each at first.
+    async fn of(
+        programs: impl Iterator<Item = (Resource, Program)>,
+        db: Database,
+        calls: &broadcast::Sender<Call>,
+    ) -> anyhow::Result<Self> {
         let mut pools = Vec::new();
-        for (resource, program) in [(Resource::AppInstances, apps)].into_iter().chain(workers) {
+        for (resource, program) in programs {
             db.found_target(resource, 1).await?;
             pools.push(Pool {
                 resource,

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     audit::{Checkpoint, Finding, Frontier, StoredCheckpoint, Verifier, VerifyingKeys},
-    postgres::{Database, Error, Result, audit, migrate},
+    postgres::{Connection, Database, Error, Result, audit, migrate},
 };
 
 /// Records in the sample whose digest is compared.
@@ -80,7 +80,7 @@ impl Database {
             }
             None => Verifier::new(keys),
         };
-        let report = audit::verify_from(&client, verifier, size).await?;
+        let report = audit::verify_from(client.direct(), verifier, size).await?;
         if report.findings.is_empty() {
             *known = newest.and_then(|stored| ProvenTrail::of(stored, keys, earlier.as_ref()));
         }
@@ -127,7 +127,7 @@ impl Database {
             .await?
             .query_one(
                 "SELECT current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
-                     - current_setting('reserved_connections')::integer",
+                     - coalesce(current_setting('reserved_connections', true), '0')::integer",
                 &[],
             )
             .await?;
@@ -157,7 +157,7 @@ impl ProvenTrail {
         })
     }
 
-    async fn is_good(&self, client: &tokio_postgres::Client) -> Result<bool> {
+    async fn is_good(&self, client: &Connection) -> Result<bool> {
         let stored = audit::stored_checkpoint(client, Some(self.checkpoint.size)).await?;
         let is_there = stored.is_some_and(|stored| stored.note == self.note);
         Ok(is_there && self.since.elapsed() < Self::GOOD_FOR)

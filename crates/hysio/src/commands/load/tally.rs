@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
 
+const STALE: &str = "409 stale version";
 /// Two minutes; what takes longer is counted as that.
 const LONGEST_MICROS: u64 = 120_000_000;
 
@@ -50,6 +51,24 @@ pub enum Ending {
 pub struct Tally {
     latencies: [Histogram<u64>; 3],
     errors: BTreeMap<String, u64>,
+    seconds: Vec<Second>,
+}
+
+/// The requests that were due in one second.
+#[derive(Clone)]
+pub struct Second {
+    pub latencies: Histogram<u64>,
+    pub errors: u64,
+}
+
+impl Second {
+    fn new() -> Self {
+        let latencies = Histogram::new_with_bounds(1, LONGEST_MICROS, 2);
+        Self {
+            latencies: latencies.expect("two digits are allowed"),
+            errors: 0,
+        }
+    }
 }
 
 impl Default for Tally {
@@ -59,24 +78,48 @@ impl Default for Tally {
         Self {
             latencies: [empty(), empty(), empty()],
             errors: BTreeMap::new(),
+            seconds: Vec::new(),
         }
     }
 }
 
 impl Tally {
-    pub fn record(&mut self, kind: Kind, latency: Duration, ending: Ending) {
+    pub fn record(&mut self, kind: Kind, second: u64, latency: Duration, ending: Ending) {
+        let place = usize::try_from(second).unwrap_or(0);
+        if self.seconds.len() <= place {
+            self.seconds.resize_with(place + 1, Second::new);
+        }
+        let second = &mut self.seconds[place];
         let error = match ending {
             Ending::Done => {
                 let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
                 self.latencies[kind as usize].saturating_record(micros);
+                second.latencies.saturating_record(micros);
                 return;
             }
-            Ending::Stale => "409 stale version".into(),
+            Ending::Stale => STALE.into(),
             Ending::Status(status) => status.to_string(),
             Ending::Timeout => "timeout".into(),
             Ending::Disconnected => "disconnected".into(),
         };
+        // A newer version is an answer.
+        second.errors += u64::from(!matches!(ending, Ending::Stale));
         *self.errors.entry(error).or_default() += 1;
+    }
+
+    pub fn seconds(&self) -> &[Second] {
+        &self.seconds
+    }
+
+    /// Requests that were answered well, of all that were due: a newer version is an answer, a refusal is none.
+    pub fn availability(&self) -> f64 {
+        let well = self.all().len() + self.errors.get(STALE).copied().unwrap_or(0);
+        let all = self.all().len() + self.errors.values().sum::<u64>();
+        if all == 0 {
+            1.0
+        } else {
+            well as f64 / all as f64
+        }
     }
 
     /// Requests that were due and never sent, as those before them took too long.

@@ -1,13 +1,18 @@
 //! The figures, for people and for programs.
 
+mod page;
+
 use comfy_table::{Table, presets::ASCII_MARKDOWN};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use crate::{
+use super::{
     drive::{Load, Outcome},
+    proof::Proof,
     tally::Kind,
 };
+
+pub use page::write;
 
 pub fn table(outcomes: &[Outcome]) -> String {
     let mut table = Table::new();
@@ -20,6 +25,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
         "p99 ms",
         "max ms",
         "errors",
+        "answered well",
     ]);
     for outcome in outcomes {
         for kind in Kind::ALL {
@@ -28,7 +34,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
                 row,
                 outcome.tally.of(kind),
                 outcome.seconds,
-                String::new(),
+                [String::new(), String::new()],
             ));
         }
         let row = [name(outcome.load), "all".into()];
@@ -36,8 +42,14 @@ pub fn table(outcomes: &[Outcome]) -> String {
             row,
             &outcome.tally.all(),
             outcome.seconds,
-            errors(outcome),
+            [
+                errors(outcome),
+                format!("{:.3} %", 100.0 * outcome.tally.availability()),
+            ],
         ));
+    }
+    if outcomes.iter().all(|outcome| outcome.usage.is_none()) {
+        return table.to_string();
     }
     let mut used = Table::new();
     used.load_style(ASCII_MARKDOWN).set_header([
@@ -49,7 +61,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
         "app's peak memory, MiB",
     ]);
     for outcome in outcomes {
-        let usage = outcome.usage;
+        let Some(usage) = outcome.usage else { continue };
         used.add_row([
             name(outcome.load),
             format!("{:.2}", usage.app_cores),
@@ -62,9 +74,9 @@ pub fn table(outcomes: &[Outcome]) -> String {
     format!("{table}\n\n{used}")
 }
 
-pub fn json(clinicians: usize, outcomes: &[Outcome]) -> Value {
+pub fn json(clinicians: usize, outcomes: &[Outcome], proof: Option<&Proof>) -> Value {
     let runs: Vec<Value> = outcomes.iter().map(run).collect();
-    json!({ "clinicians": clinicians, "runs": runs })
+    json!({ "clinicians": clinicians, "runs": runs, "proof": proof })
 }
 
 fn run(outcome: &Outcome) -> Value {
@@ -88,6 +100,7 @@ fn run(outcome: &Outcome) -> Value {
         "all": of(&outcome.tally.all()),
         "kinds": kinds,
         "errors": outcome.tally.errors(),
+        "availability": outcome.tally.availability(),
         "usage": outcome.usage,
     })
 }
@@ -103,8 +116,8 @@ fn figures(
     [load, kind]: [String; 2],
     latencies: &Histogram<u64>,
     seconds: f64,
-    errors: String,
-) -> [String; 8] {
+    [errors, well]: [String; 2],
+) -> [String; 9] {
     let shown = |quantile| format!("{:.1}", millis(latencies, quantile));
     let per_second = format!("{:.0}", latencies.len() as f64 / seconds);
     [
@@ -116,6 +129,7 @@ fn figures(
         shown(0.99),
         shown(1.0),
         errors,
+        well,
     ]
 }
 

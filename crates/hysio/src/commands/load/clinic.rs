@@ -3,7 +3,7 @@
 //! Made through the product's own store, so that everything is sealed and indexed as in production. Sessions are written
 //! directly: signing in is slow on purpose, and limited.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,9 +11,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hysio_clinical::records::{Demographics, MedicalRecord, Note, Sex};
 use hysio_infra::{
     cipher::MasterKeys,
-    embedded_postgres::{Login, socket_dir},
     postgres::{
-        Database, Settings, Tx, Vault,
+        Database, Tx,
         accounts::{self, NewUser},
         encounters::{self, NewEncounter},
         migrate, patients, records, sessions, suggestions,
@@ -29,7 +28,8 @@ use jiff::{Timestamp, civil::date};
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Client;
 
-use crate::client::Browser;
+use super::client::{Browser, Target};
+use crate::{config::Config, start};
 
 const CLINICIANS_OF_A_FACILITY: usize = 50;
 const PATIENTS_OF_A_CLINICIAN: usize = 5;
@@ -38,6 +38,7 @@ const WRITERS: usize = 4;
 const SESSION: Duration = Duration::from_secs(12 * 3_600);
 
 pub struct Clinician {
+    pub facility: FacilityId,
     pub browser: Browser,
     /// What this clinician edits, and nobody else.
     pub own: Vec<Draft>,
@@ -48,36 +49,31 @@ pub struct Clinician {
 pub struct Draft {
     pub id: RecordId,
     pub version: i32,
+    /// Versions whose saving was answered with success.
+    pub acknowledged: Vec<i32>,
+    /// Saves that got no answer, or one that tells nothing.
+    pub unanswered: usize,
 }
 
-/// Fills the installation that runs on `data`, and signs everybody in.
-pub async fn open(data: &Path, app: SocketAddr, count: usize) -> anyhow::Result<Vec<Clinician>> {
-    let socket = std::path::absolute(socket_dir(&data.join("postgres")))?;
-    let key = data.join("keys/master.key");
-    let mut owner = migrate::connect(&Login::Owner.config(&socket))
-        .await
-        .context("no Hysio with a database of its own runs on that data directory")?;
-    let db = database(&Login::Application.config(&socket), &key).await?;
-    let master = MasterKeys::load(&key)?;
+/// Fills the configured installation, and signs everybody in.
+pub async fn open(
+    config: &Config,
+    db: &Database,
+    target: &Target,
+    count: usize,
+) -> anyhow::Result<Vec<Clinician>> {
+    let mut owner = migrate::connect(&start::owner_config(config)?).await?;
+    let master = MasterKeys::load(&config.paths.master_key())?;
     let mut clinicians = Vec::new();
     while clinicians.len() < count {
         let name = format!("Practice {}", clinicians.len() / CLINICIANS_OF_A_FACILITY);
         let facility = accounts::add_facility(&mut owner, &master, &name).await?.id;
         let people = CLINICIANS_OF_A_FACILITY.min(count - clinicians.len());
-        clinicians.extend(practice(&owner, &db, facility, people, app).await?);
+        let first = u32::try_from(clinicians.len())?;
+        clinicians.extend(practice(&owner, db, facility, people, target, first).await?);
     }
     settle(&owner).await?;
     Ok(clinicians)
-}
-
-async fn database(config: &tokio_postgres::Config, key: &Path) -> anyhow::Result<Database> {
-    let client = migrate::connect(config).await?;
-    let vault = Vault::open(MasterKeys::load(key)?, &client).await?;
-    let settings = Settings {
-        config: config.clone(),
-        pool_size: WRITERS,
-    };
-    Ok(Database::new(&settings, vault)?)
 }
 
 async fn practice(
@@ -85,7 +81,8 @@ async fn practice(
     db: &Database,
     facility: FacilityId,
     people: usize,
-    app: SocketAddr,
+    target: &Target,
+    first: u32,
 ) -> anyhow::Result<Vec<Clinician>> {
     let mut users = Vec::new();
     for number in 0..people {
@@ -103,12 +100,13 @@ async fn practice(
         .iter()
         .flat_map(|(_, own)| own.iter().map(|draft| draft.id))
         .collect();
-    let clinician = |(cookie, own)| Clinician {
-        browser: Browser::new(app, cookie),
+    let clinician = |(number, (cookie, own))| Clinician {
+        facility,
+        browser: Browser::new(target.clone(), first + number, cookie),
         own,
         readable: readable.clone(),
     };
-    Ok(signed_in.into_iter().map(clinician).collect())
+    Ok((0..).zip(signed_in).map(clinician).collect())
 }
 
 fn user(facility: FacilityId, number: usize) -> NewUser {
@@ -149,7 +147,12 @@ async fn patients_of(
     let mut drafts = Vec::new();
     for _ in 0..PATIENTS_OF_A_CLINICIAN {
         let id = draft(&tx, user).await?;
-        drafts.push(Draft { id, version: 1 });
+        drafts.push(Draft {
+            id,
+            version: 1,
+            acknowledged: Vec::new(),
+            unanswered: 0,
+        });
     }
     tx.commit(&[]).await?;
     Ok(drafts)

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep_until},
 };
 
-use crate::{
+use super::{
     client::{Answer, NoAnswer},
     clinic::{Clinician, note},
     processes::{Processes, Usage},
@@ -44,7 +44,8 @@ pub struct Outcome {
     pub load: Load,
     pub tally: Tally,
     pub seconds: f64,
-    pub usage: Usage,
+    /// Of a `hysio up` that was named.
+    pub usage: Option<Usage>,
 }
 
 /// What every request of a run is counted by.
@@ -60,7 +61,7 @@ pub async fn drive(
     clinicians: Vec<Clinician>,
     load: Load,
     times: Times,
-    processes: &Processes,
+    processes: Option<&Processes>,
 ) -> anyhow::Result<(Vec<Clinician>, Outcome)> {
     let begin = Instant::now();
     let from = begin + times.warm_up;
@@ -71,16 +72,18 @@ pub async fn drive(
     };
     let working = set_to_work(clinicians, load, begin, &run);
     sleep_until(run.from).await;
-    let before = processes.sample()?;
+    let before = processes.map(Processes::sample).transpose()?;
     show_progress(&run, load).await;
-    let after = processes.sample()?;
+    let after = processes.map(Processes::sample).transpose()?;
     let clinicians = working.join_all().await.into_iter().flatten().collect();
     let tally = std::mem::take(&mut *run.tally.lock().expect("not poisoned"));
     let outcome = Outcome {
         load,
         tally,
         seconds: times.counted.as_secs_f64(),
-        usage: after.since(&before),
+        usage: after
+            .zip(before)
+            .map(|(after, before)| after.since(&before)),
     };
     Ok((clinicians, outcome))
 }
@@ -156,7 +159,8 @@ impl Run {
     fn record(&self, due: Instant, kind: Kind, ending: Ending) {
         if due >= self.from && due < self.until {
             let mut tally = self.tally.lock().expect("not poisoned");
-            tally.record(kind, due.elapsed(), ending);
+            let second = (due - self.from).as_secs();
+            tally.record(kind, second, due.elapsed(), ending);
         }
     }
 
@@ -189,6 +193,7 @@ impl Clinician {
         let path = format!("/api/records/{}", draft.id);
         let answer = self.browser.put(&path, body.to_string().into_bytes()).await;
         let Ok(said) = &answer else {
+            draft.unanswered += 1;
             return ending(&answer);
         };
         let said: Value = serde_json::from_slice(&said.body).unwrap_or_default();
@@ -202,7 +207,14 @@ impl Clinician {
         if newer.is_some() {
             return Ending::Stale;
         }
-        ending(&answer)
+        let ending = ending(&answer);
+        match ending {
+            Ending::Done => draft.acknowledged.push(draft.version),
+            // Refused before anything was begun.
+            Ending::Status(400..500) | Ending::Stale => {}
+            Ending::Status(_) | Ending::Timeout | Ending::Disconnected => draft.unanswered += 1,
+        }
+        ending
     }
 }
 
