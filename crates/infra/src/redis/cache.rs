@@ -236,6 +236,7 @@ mod tests {
         FacilityKeys::new(facility, vec![key], root.for_facility(facility)).unwrap()
     }
 
+    #[expect(clippy::unused_async, reason = "what loads is awaited")]
     async fn text(value: &str) -> std::result::Result<Option<String>, Infallible> {
         Ok(Some(value.to_owned()))
     }

@@ -177,7 +177,7 @@ async fn patiently<T>(work: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Resu
     loop {
         match work().await {
             Err(_) if Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(300)).await
+                tokio::time::sleep(Duration::from_millis(300)).await;
             }
             done => return done,
         }
