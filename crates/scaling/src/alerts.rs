@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::{
     Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants,
@@ -33,6 +34,9 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 struct Rule {
     alert: String,
+    /// The alert as evidence names it, and what it is held against.
+    signal: SmolStr,
+    against: SmolStr,
     /// What its waiting time is remembered under.
     key: String,
     line: u64,
@@ -133,7 +137,7 @@ impl Policy {
     }
 
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &PolicyName {
         &self.name
     }
 
@@ -271,13 +275,13 @@ impl Policy {
             .any(|(_, state)| matches!(state, State::Firing { .. }));
         if !fires {
             let unknown = states.iter().find_map(|(rule, state)| match state {
-                State::Unknown { why } => Some(format!("{}: {why}", rule.alert)),
+                State::Unknown { why } => Some(format_smolstr!("{}: {why}", rule.alert)),
                 _ => None,
             });
             let wants = match unknown {
                 Some(why) => Wants::Hold { why },
                 None => Wants::Nothing {
-                    why: "no alert fires".to_owned(),
+                    why: SmolStr::new_static("no alert fires"),
                 },
             };
             return (wants, Vec::new(), kept);
@@ -287,7 +291,7 @@ impl Policy {
             return (Wants::AtLeast { count: step.to }, vec![limit], kept);
         }
         let Some(workload) = snapshot.workloads.get(&resource) else {
-            let why = format!("{resource} is not observed");
+            let why = format_smolstr!("{resource} is not observed");
             return (Wants::Hold { why }, Vec::new(), kept);
         };
         let wanted = workload
@@ -350,17 +354,21 @@ pub fn unknown_metrics(rules: &[&Policy], exported: &BTreeSet<&str>) -> Vec<Find
 
 fn evidence(rule: &Rule, state: &State, wants: &Wants) -> Evidence {
     let (value, fires) = match state {
-        State::Firing { value, since } => (format!("{}, fires since {since}", shown(*value)), true),
-        State::Waiting { value, since } => {
-            (format!("{}, pending since {since}", shown(*value)), false)
-        }
-        State::Quiet => ("does not fire".to_owned(), false),
-        State::Unknown { why } => (why.clone(), false),
+        State::Firing { value, since } => (
+            format_smolstr!("{}, fires since {since}", shown(*value)),
+            true,
+        ),
+        State::Waiting { value, since } => (
+            format_smolstr!("{}, pending since {since}", shown(*value)),
+            false,
+        ),
+        State::Quiet => (SmolStr::new_static("does not fire"), false),
+        State::Unknown { why } => (why.into(), false),
     };
     Evidence {
-        signal: format!("alert {}", rule.alert),
+        signal: rule.signal.clone(),
         value,
-        against: format!("{} for {} s", rule.expression, rule.for_seconds),
+        against: rule.against.clone(),
         wants: match wants {
             Wants::AtLeast { count } if fires => Some(*count),
             _ => None,

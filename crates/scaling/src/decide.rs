@@ -114,7 +114,7 @@ fn sorted(proposals: Vec<Proposal>) -> BTreeMap<Resource, Vec<Proposal>> {
     for proposal in proposals {
         by_resource
             .entry(proposal.resource)
-            .or_default()
+            .or_insert_with(|| Vec::with_capacity(8))
             .push(proposal);
     }
     for proposals in by_resource.values_mut() {

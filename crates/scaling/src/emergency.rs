@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_saphyr::Spanned;
 
 pub use requirement::Requirement;
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::{
     Evidence, PolicyKind, PolicyName, Proposal, Snapshot, Wants,
@@ -65,7 +66,7 @@ pub enum Invalid {
 enum Standing<'p, 's> {
     Active(&'s DeclaredEmergency, &'p Scenario),
     Unknown(&'s DeclaredEmergency),
-    Idle(String),
+    Idle(SmolStr),
 }
 
 impl Policy {
@@ -87,7 +88,7 @@ impl Policy {
             optional(file, "emergencies.reason_characters_min", least, 1_000, 10)?;
         let tiers = load::tiers(file, &raw.scaling_thresholds)?;
         Ok(Self {
-            name: format!("emergency/{}", file.stem()),
+            name: format_smolstr!("emergency/{}", file.stem()),
             findings: [seed, &given.scenarios]
                 .into_iter()
                 .flat_map(|raw| capped(file, raw, &scenarios, tiers.last()))
@@ -204,14 +205,14 @@ impl Policy {
 
     fn standing<'p, 's>(&'p self, snapshot: &'s Snapshot) -> Standing<'p, 's> {
         let Some(declared) = &snapshot.emergency else {
-            return Standing::Idle("no emergency is declared".to_owned());
+            return Standing::Idle(SmolStr::new_static("no emergency is declared"));
         };
         let who = format!("{}, declared by {},", declared.scenario, declared.owner);
         if snapshot.at >= declared.ends_at {
-            return Standing::Idle(format!("{who} ended at {}", declared.ends_at));
+            return Standing::Idle(format_smolstr!("{who} ended at {}", declared.ends_at));
         }
         if snapshot.at < declared.declared_at {
-            return Standing::Idle(format!("{who} begins at {}", declared.declared_at));
+            return Standing::Idle(format_smolstr!("{who} begins at {}", declared.declared_at));
         }
         match self.scenarios.get(&declared.scenario) {
             Some(scenario) => Standing::Active(declared, scenario),
@@ -228,7 +229,7 @@ fn wish(
     let (declared, scenario) = match standing {
         Standing::Active(declared, scenario) => (declared, scenario),
         Standing::Unknown(declared) => {
-            let why = format!(
+            let why = format_smolstr!(
                 "the declared scenario {:?} is in no configuration",
                 declared.scenario
             );
@@ -243,12 +244,14 @@ fn wish(
     let count = wanted.min(scenario.max_instances);
     let factor = shown(scenario.multiplier);
     let evidence = Evidence {
-        signal: format!("emergency {}", declared.scenario),
-        value: format!(
+        signal: format_smolstr!("emergency {}", declared.scenario),
+        value: format_smolstr!(
             "declared by {} until {}: {}",
-            declared.owner, declared.ends_at, declared.reason
+            declared.owner,
+            declared.ends_at,
+            declared.reason
         ),
-        against: format!("tier {}: {base} × {factor}", tier.name),
+        against: format_smolstr!("tier {}: {base} × {factor}", tier.name),
         wants: Some(wanted),
     };
     let limits = (count < wanted)

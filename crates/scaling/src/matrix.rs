@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use hysteresis::Leaving;
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::{
     Evidence, PolicyKind, PolicyName, Proposal, Resource, Signal, Snapshot, Wants,
@@ -167,17 +168,14 @@ impl Policy {
             .iter()
             .flat_map(|(resource, count)| {
                 let count = next.tier.is_some().then_some(*count);
-                wishes(count, why.as_deref())
-                    .into_iter()
-                    .map(|wants| Proposal {
-                        policy: self.name.clone(),
-                        kind: PolicyKind::Matrix,
-                        resource: *resource,
-                        wants,
-                        evidence: about(*resource),
-                        limits: limits.clone(),
-                    })
-                    .collect::<Vec<_>>()
+                wishes(count, why.as_ref()).map(|wants| Proposal {
+                    policy: self.name.clone(),
+                    kind: PolicyKind::Matrix,
+                    resource: *resource,
+                    wants,
+                    evidence: about(*resource),
+                    limits: limits.clone(),
+                })
             })
             .collect();
         (proposals, next)
@@ -240,15 +238,18 @@ impl Policy {
             .map(|one| {
                 let tier = &self.tiers[one.reached];
                 let from = match one.edge {
-                    edge if edge.is_finite() => format!(" from {}", shown(edge)),
-                    _ => String::new(),
+                    edge if edge.is_finite() => format_smolstr!(" from {}", shown(edge)),
+                    _ => SmolStr::default(),
                 };
                 Evidence {
-                    signal: one.signal.clone(),
-                    value: one.value.clone().map_or_else(|why| why, shown),
+                    signal: SmolStr::from(one.signal),
+                    value: match &one.value {
+                        Ok(value) => shown(*value),
+                        Err(why) => why.into(),
+                    },
                     against: match one.value {
-                        Ok(_) => format!("tier {}{from}", tier.name),
-                        Err(_) => "no tier is left without it".to_owned(),
+                        Ok(_) => format_smolstr!("tier {}{from}", tier.name),
+                        Err(_) => SmolStr::new_static("no tier is left without it"),
                     },
                     wants: None,
                 }
@@ -290,23 +291,23 @@ impl Policy {
 }
 
 /// `count` is none as long as nothing was ever read; `why` is what can't be read now.
-fn wishes(count: Option<i32>, why: Option<&str>) -> Vec<Wants> {
-    let hold = |why: &str| Wants::Hold {
-        why: why.to_owned(),
-    };
-    match (count, why) {
-        (Some(count), None) => vec![Wants::Count { count }],
-        (Some(count), Some(why)) => vec![Wants::AtLeast { count }, hold(why)],
-        (None, why) => vec![hold(why.unwrap_or("the matrix names no signal"))],
-    }
+fn wishes(count: Option<i32>, why: Option<&SmolStr>) -> impl Iterator<Item = Wants> {
+    let wanted = count.map(|count| match why {
+        None => Wants::Count { count },
+        Some(_) => Wants::AtLeast { count },
+    });
+    let unknown = || SmolStr::new_static("the matrix names no signal");
+    let why = why.cloned().or_else(|| count.is_none().then(unknown));
+    let held = why.map(|why| Wants::Hold { why });
+    wanted.into_iter().chain(held)
 }
 
-fn unreadable(seen: &[Reached<'_>]) -> Option<String> {
+fn unreadable(seen: &[Reached<'_>]) -> Option<SmolStr> {
     let why: Vec<String> = seen
         .iter()
         .filter_map(|one| Some(format!("{} {}", one.signal, one.value.as_ref().err()?)))
         .collect();
-    (!why.is_empty()).then(|| why.join("; "))
+    (!why.is_empty()).then(|| why.join("; ").into())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ pub mod knobs;
 use std::collections::BTreeMap;
 
 use crate::{
-    Proposal, Resource, Snapshot, alerts,
+    PolicyName, Proposal, Resource, Snapshot, alerts,
     decide::History,
     emergency, forecast, hpa, keda,
     limits::Limits,
@@ -171,12 +171,12 @@ impl Policies {
                     .iter()
                     .map(|policy| (&policy.name, policy.object.resource)),
             );
-        let mut seen: BTreeMap<Resource, &String> = BTreeMap::new();
+        let mut seen: BTreeMap<Resource, &PolicyName> = BTreeMap::new();
         for (policy, resource) in owners {
             if let Some(first) = seen.insert(resource, policy) {
                 return Err(Refused::TwoOnOneTarget {
-                    first: first.clone(),
-                    second: policy.clone(),
+                    first: first.to_string(),
+                    second: policy.to_string(),
                     resource,
                 });
             }
@@ -204,17 +204,19 @@ impl Policies {
         history: &History,
         snapshot: &Snapshot,
     ) -> (Vec<Proposal>, History) {
-        let mut proposals = Vec::new();
+        let mut proposals = Vec::with_capacity(64);
         let mut after = History::default();
+        let none = hpa::Memory::default();
         for policy in &self.hpa {
-            let memory = history.hpa.get(&policy.name).cloned().unwrap_or_default();
-            let (proposal, memory) = policy.propose(&memory, snapshot);
+            let memory = history.hpa.get(&policy.name).unwrap_or(&none);
+            let (proposal, memory) = policy.propose(memory, snapshot);
             proposals.push(proposal);
             after.hpa.insert(policy.name.clone(), memory);
         }
+        let none = keda::Memory::default();
         for policy in &self.keda {
-            let memory = history.keda.get(&policy.name).cloned().unwrap_or_default();
-            let (proposal, memory) = policy.propose(&memory, snapshot);
+            let memory = history.keda.get(&policy.name).unwrap_or(&none);
+            let (proposal, memory) = policy.propose(memory, snapshot);
             proposals.push(proposal);
             after.keda.insert(policy.name.clone(), memory);
         }
@@ -241,23 +243,24 @@ impl Policies {
         proposals: &mut Vec<Proposal>,
         after: &mut History,
     ) {
+        let none = target_tracking::Memory::default();
         for policy in &self.target_tracking {
-            let memory = history.target_tracking.get(policy.name()).cloned();
-            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            let memory = history.target_tracking.get(policy.name()).unwrap_or(&none);
+            let (wanted, memory) = policy.propose(memory, snapshot);
             proposals.extend(wanted);
-            after
-                .target_tracking
-                .insert(policy.name().to_owned(), memory);
+            after.target_tracking.insert(policy.name().clone(), memory);
         }
+        let none = alerts::Memory::default();
         for policy in &self.alerts {
-            let memory = history.alerts.get(policy.name()).cloned();
-            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            let memory = history.alerts.get(policy.name()).unwrap_or(&none);
+            let (wanted, memory) = policy.propose(memory, snapshot);
             proposals.extend(wanted);
-            after.alerts.insert(policy.name().to_owned(), memory);
+            after.alerts.insert(policy.name().clone(), memory);
         }
+        let none = forecast::policy::Memory::default();
         for policy in &self.forecast {
-            let memory = history.forecast.get(&policy.name()).cloned();
-            let (wanted, memory) = policy.propose(&memory.unwrap_or_default(), snapshot);
+            let memory = history.forecast.get(&policy.name()).unwrap_or(&none);
+            let (wanted, memory) = policy.propose(memory, snapshot);
             proposals.extend(wanted);
             after.forecast.insert(policy.name(), memory);
         }

@@ -3,11 +3,14 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::Resource;
 
 /// A policy's name as people find it: its kind and the name that its file gives it, such as `hpa/hysio-app-hpa`.
-pub type PolicyName = String;
+///
+/// As with everything that a proposal says: short, or said again and again, so it is shared instead of copied.
+pub type PolicyName = SmolStr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -69,9 +72,9 @@ pub enum Wants {
     /// No fewer than this: a reason to grow or stay, never one to shrink below what others want.
     AtLeast { count: i32 },
     /// It cannot tell (a signal is missing or stale): what is there must not shrink.
-    Hold { why: String },
+    Hold { why: SmolStr },
     /// It has nothing to say now.
-    Nothing { why: String },
+    Nothing { why: SmolStr },
 }
 
 /// One thing that was looked at.
@@ -79,11 +82,11 @@ pub enum Wants {
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
     /// The signal, such as `cpu utilisation` or `transcription_queue`.
-    pub signal: String,
+    pub signal: SmolStr,
     /// What it was, as people read it: `63 %`, `120 jobs`; or why there is no value.
-    pub value: String,
+    pub value: SmolStr,
     /// What it was held against: `target 70 %`, `tier peak_usage from 100`.
-    pub against: String,
+    pub against: SmolStr,
     /// What this alone would want.
     #[serde(default)]
     pub wants: Option<i32>,

@@ -14,6 +14,7 @@ use jiff::{
 };
 
 pub use holidays::Country;
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::{
     Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants,
@@ -82,7 +83,7 @@ impl Policy {
         };
         let (season, hours) = (&healthcare.flu_season, &healthcare.business_hours);
         Ok(Self {
-            name: format!("calendar/{}", file.stem()),
+            name: format_smolstr!("calendar/{}", file.stem()),
             zone: load::time_zone(file, calendar)?,
             season: season
                 .as_ref()
@@ -169,7 +170,7 @@ impl Policy {
                     Wants::AtLeast { count }
                 } else {
                     Wants::Nothing {
-                        why: "neither flu season nor business hours".to_owned(),
+                        why: SmolStr::new_static("neither flu season nor business hours"),
                     }
                 };
                 Proposal {
@@ -196,10 +197,14 @@ impl Policy {
     }
 
     /// The local moment, and what day it is.
-    fn moment(&self, at: Timestamp) -> String {
+    fn moment(&self, at: Timestamp) -> SmolStr {
         let local = at.to_zoned(self.zone.clone());
         let off = self.day_off(local.date()).map(|why| format!(", {why}"));
-        local.strftime("%A %Y-%m-%d %H:%M %Z").to_string() + &off.unwrap_or_default()
+        format_smolstr!(
+            "{}{}",
+            local.strftime("%A %Y-%m-%d %H:%M %Z"),
+            off.unwrap_or_default()
+        )
     }
 
     /// What multiplies now, in words.
@@ -265,21 +270,21 @@ fn is_workers(resource: Resource) -> bool {
 }
 
 fn evidence(
-    moment: &str,
+    moment: &SmolStr,
     factors: &str,
     tier: &Tier,
     base: i32,
     more: i32,
     wants: &Wants,
 ) -> Vec<Evidence> {
-    let mut against = format!("tier {}: {base}{factors}", tier.name);
-    if more > 0 {
-        against += &format!(" + {more} workers");
-    }
+    let more = match more {
+        1.. => format_smolstr!(" + {more} workers"),
+        _ => SmolStr::default(),
+    };
     vec![Evidence {
-        signal: "calendar".to_owned(),
-        value: moment.to_owned(),
-        against,
+        signal: SmolStr::new_static("calendar"),
+        value: moment.clone(),
+        against: format_smolstr!("tier {}: {base}{factors}{more}", tier.name),
         wants: match wants {
             Wants::AtLeast { count } => Some(*count),
             _ => None,

@@ -6,6 +6,7 @@ pub mod reallocation;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::{
     Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants,
@@ -206,12 +207,12 @@ impl Policy {
         let resource = Resource::TranscriptionInstances;
         let mut proposals = Vec::new();
         if !seen.unreadable.is_empty() {
-            let why = seen.unreadable.join("; ");
+            let why = seen.unreadable.join("; ").into();
             proposals.push(self.proposal(resource, Wants::Hold { why }, Vec::new()));
         }
         if seen.demand.is_empty() {
             if proposals.is_empty() {
-                let why = format!("no {DEMAND} is measured");
+                let why = format_smolstr!("no {DEMAND} is measured");
                 proposals.push(self.proposal(resource, Wants::Nothing { why }, Vec::new()));
             }
             return proposals;
@@ -225,15 +226,12 @@ impl Policy {
         let count = plans.values().fold(quiet, |sum, plan| {
             sum.saturating_add(plan.required_instances)
         });
+        let steps = self.steps();
         let evidence = plans.iter().map(|(name, plan)| Evidence {
-            signal: format!("{DEMAND} {name}"),
+            signal: format_smolstr!("{DEMAND} {name}"),
             value: shown(seen.demand[name]),
-            against: format!(
-                "{} above {}, {} above {}; {} at everyday demand{}",
-                times(self.demand.medium_multiplier),
-                shown(self.demand.medium_above),
-                times(self.demand.high_multiplier),
-                shown(self.demand.high_above),
+            against: format_smolstr!(
+                "{steps}; {} at everyday demand{}",
                 plan.current_instances,
                 if plan.gpu_required {
                     ", each with a GPU"
@@ -246,6 +244,18 @@ impl Policy {
         let evidence = evidence.collect();
         proposals.push(self.proposal(resource, Wants::AtLeast { count }, evidence));
         proposals
+    }
+
+    /// What more demand multiplies, in words.
+    fn steps(&self) -> SmolStr {
+        let demand = &self.demand;
+        format_smolstr!(
+            "{} above {}, {} above {}",
+            times(demand.medium_multiplier),
+            shown(demand.medium_above),
+            times(demand.high_multiplier),
+            shown(demand.high_above),
+        )
     }
 
     fn of_emergency(&self, snapshot: &Snapshot) -> Vec<Proposal> {
@@ -262,17 +272,20 @@ impl Policy {
                 let resource = *self.emergency.resources.get(work)?;
                 let wants = match (&load, &plan) {
                     (Err(why), _) => Wants::Hold {
-                        why: format!("{signal} {why}"),
+                        why: format_smolstr!("{signal} {why}"),
                     },
                     (Ok(_), Some(_)) => Wants::AtLeast { count: *count },
                     (Ok(_), None) => Wants::Nothing {
-                        why: "the emergency load is not critical".to_owned(),
+                        why: SmolStr::new_static("the emergency load is not critical"),
                     },
                 };
                 let evidence = Evidence {
-                    signal: signal.clone(),
-                    value: load.clone().map_or_else(|why| why, shown),
-                    against: format!("{work} above {}", shown(self.emergency.load_above)),
+                    signal: signal.into(),
+                    value: match &load {
+                        Ok(load) => shown(*load),
+                        Err(why) => why.into(),
+                    },
+                    against: format_smolstr!("{work} above {}", shown(self.emergency.load_above)),
                     wants: plan.as_ref().map(|_| *count),
                 };
                 Some(self.proposal(resource, wants, vec![evidence]))
@@ -321,8 +334,8 @@ impl Policy {
     }
 }
 
-fn times(factor: f64) -> String {
-    format!("× {}", shown(factor))
+fn times(factor: f64) -> SmolStr {
+    format_smolstr!("× {}", shown(factor))
 }
 
 #[cfg(test)]

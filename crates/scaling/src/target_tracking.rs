@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use alarm::Datapoint;
 pub use group::Group;
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::{
     Evidence, Pod, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants, Workload,
@@ -131,7 +132,7 @@ impl Policy {
     }
 
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &PolicyName {
         &self.name
     }
 
@@ -153,7 +154,7 @@ impl Policy {
     #[must_use]
     pub fn propose(&self, memory: &Memory, snapshot: &Snapshot) -> (Vec<Proposal>, Memory) {
         let Some(workload) = snapshot.workloads.get(&self.resource) else {
-            let why = format!("{} is not observed", self.resource);
+            let why = format_smolstr!("{} is not observed", self.resource);
             return (
                 vec![self.proposal(Wants::Hold { why }, Vec::new(), Vec::new())],
                 memory.clone(),
@@ -175,9 +176,9 @@ impl Policy {
         let last = followed(memory.last.as_ref(), workload);
         let decision = match &reading {
             _ if !self.enabled => still(Wants::Nothing {
-                why: "the policy is disabled".to_owned(),
+                why: SmolStr::new_static("the policy is disabled"),
             }),
-            Err(why) => still(Wants::Hold { why: why.clone() }),
+            Err(why) => still(Wants::Hold { why: why.into() }),
             Ok(_) => self.decide(alarm, last.as_ref(), &now),
         };
         let evidence = self.evidence(&reading, alarm, decision.wanted);
@@ -192,7 +193,7 @@ impl Policy {
             Alarm::High { milli } => self.scale_out(milli, last, now),
             Alarm::Low { milli } => self.scale_in(milli, last, now),
             Alarm::InsufficientData => still(Wants::Hold {
-                why: "the last three minutes have no three datapoints".to_owned(),
+                why: SmolStr::new_static("the last three minutes have no three datapoints"),
             }),
             Alarm::Ok if self.disable_scale_in => still(self.no_scale_in()),
             Alarm::Ok => still(Wants::Count { count: desired }),
@@ -347,7 +348,7 @@ impl Policy {
 
     fn no_scale_in(&self) -> Wants {
         Wants::Nothing {
-            why: "DisableScaleIn: this policy only scales out".to_owned(),
+            why: SmolStr::new_static("DisableScaleIn: this policy only scales out"),
         }
     }
 
@@ -369,12 +370,14 @@ impl Policy {
             Metric::Signal(signal) => (signal.as_str(), ""),
         };
         Evidence {
-            signal: signal.to_owned(),
+            signal: signal.into(),
             value: match reading {
-                Ok((value, count)) => format!("{}{unit} over {count} in service", shown(*value)),
-                Err(why) => why.clone(),
+                Ok((value, count)) => {
+                    format_smolstr!("{}{unit} over {count} in service", shown(*value))
+                }
+                Err(why) => why.into(),
             },
-            against: format!("target {}{unit}, {state}", shown(self.target)),
+            against: format_smolstr!("target {}{unit}, {state}", shown(self.target)),
             wants,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use smol_str::format_smolstr;
 
 use crate::{
     Resource,
@@ -94,7 +95,7 @@ pub(super) fn policy(file: File<'_>, text: &str) -> Result<Policy, Error> {
         }
     }
     Ok(Policy {
-        name: format!("alerts/{}", file.stem()),
+        name: format_smolstr!("alerts/{}", file.stem()),
         file: file.0.to_owned(),
         rules,
         recorded,
@@ -129,12 +130,15 @@ fn rule(
         None => 0,
     };
     let expression = &raw.expr.value;
+    let words = expression.split_whitespace().collect::<Vec<_>>().join(" ");
     Ok(Rule {
         alert: alert.value.clone(),
+        signal: format_smolstr!("alert {}", alert.value),
+        against: format_smolstr!("{words} for {for_seconds} s"),
         key: format!("{group}/{}/{expression}", alert.value),
         line: alert.referenced.line(),
         comparison: Comparison::parse(expression),
-        expression: expression.split_whitespace().collect::<Vec<_>>().join(" "),
+        expression: words,
         for_seconds,
         action,
     })

@@ -88,11 +88,17 @@ fn said(proposal: &Proposal) -> String {
         .iter()
         .reduce(|best, next| if next.wants > best.wants { next } else { best });
     match strongest {
-        Some(evidence) => format!(
-            "{}: {} is {}, {}",
-            proposal.policy, evidence.signal, evidence.value, evidence.against
-        ),
-        None => proposal.policy.clone(),
+        Some(evidence) => [
+            &proposal.policy,
+            ": ",
+            &evidence.signal,
+            " is ",
+            &evidence.value,
+            ", ",
+            &evidence.against,
+        ]
+        .concat(),
+        None => proposal.policy.to_string(),
     }
 }
 

@@ -13,6 +13,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 pub use self::{kept::Kept, memory::Memory};
+use smol_str::{SmolStr, format_smolstr};
+
 use super::{Ahead, Holidays, Model};
 use crate::{
     Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants,
@@ -114,7 +116,7 @@ impl Policy {
     /// Its kind and name, as in proposals.
     #[must_use]
     pub fn name(&self) -> PolicyName {
-        format!("{}/{}", PolicyKind::Forecast, self.settings.name)
+        format_smolstr!("{}/{}", PolicyKind::Forecast, self.settings.name)
     }
 
     #[must_use]
@@ -228,25 +230,25 @@ impl Policy {
     fn proposal(&self, memory: &Memory, reading: &Result<f64, String>) -> Proposal {
         let (ours, naive, settled) = memory.losses();
         let now = match reading {
-            Ok(value) => format!("{value:.1}"),
-            Err(why) => why.clone(),
+            Ok(value) => format_smolstr!("{value:.1}"),
+            Err(why) => why.into(),
         };
         let mut evidence = vec![Evidence {
-            signal: self.settings.signal.clone(),
+            signal: SmolStr::from(&self.settings.signal),
             value: now,
-            against: format!("{} an instance", self.settings.per_instance),
+            against: format_smolstr!("{} an instance", self.settings.per_instance),
             wants: None,
         }];
         let wants = match memory.highest_expected() {
             None => Wants::Nothing {
-                why: format!(
+                why: format_smolstr!(
                     "the history is too short to forecast from: {} of {} steps are known",
                     memory.known(),
                     self.settings.history_steps
                 ),
             },
             Some(_) if settled >= JUDGED_FROM && ours > naive => Wants::Nothing {
-                why: format!(
+                why: format_smolstr!(
                     "switched off: over its last {settled} forecasts its loss is {:.2} times that of the seasonal naive",
                     ours as f64 / naive.max(1) as f64
                 ),
@@ -267,12 +269,13 @@ impl Policy {
         let needed = (demand / self.settings.per_instance - 1e-9).ceil();
         let count = (needed.clamp(0.0, f64::from(i32::MAX)) as i32).min(self.settings.most);
         evidence.push(Evidence {
-            signal: format!(
+            signal: format_smolstr!(
                 "{}, P95 of the next {} s",
-                self.settings.signal, self.settings.lead_seconds
+                self.settings.signal,
+                self.settings.lead_seconds
             ),
-            value: format!("{demand:.1}"),
-            against: format!("{} an instance", self.settings.per_instance),
+            value: format_smolstr!("{demand:.1}"),
+            against: format_smolstr!("{} an instance", self.settings.per_instance),
             wants: Some(count),
         });
         Wants::AtLeast { count }

@@ -3,6 +3,7 @@
 pub(crate) mod words;
 
 use jiff::Timestamp;
+use smol_str::{SmolStr, format_smolstr};
 
 use super::{
     Memory, Metric, Millis, Settings, Source, Spec,
@@ -28,7 +29,7 @@ pub struct Policy {
 impl From<Manifest> for Policy {
     fn from(manifest: Manifest) -> Self {
         Self {
-            name: format!("{}/{}", PolicyKind::Hpa, manifest.name),
+            name: format_smolstr!("{}/{}", PolicyKind::Hpa, manifest.name),
             resource: manifest.resource,
             spec: manifest.spec,
             settings: Settings::default(),
@@ -50,7 +51,7 @@ impl Policy {
     #[must_use]
     pub fn propose(&self, memory: &Memory, snapshot: &Snapshot) -> (Proposal, Memory) {
         let Some(workload) = snapshot.workloads.get(&self.resource) else {
-            let why = format!("nothing is known of {}", self.resource);
+            let why = format_smolstr!("nothing is known of {}", self.resource);
             return (self.proposal(Wants::Hold { why }), memory.clone());
         };
         let readings: Vec<_> = self
@@ -62,7 +63,7 @@ impl Policy {
         let (outcome, next) = decide(
             &self.spec,
             &self.settings,
-            memory,
+            memory.clone(),
             workload,
             snapshot.at,
             &readings,
@@ -85,16 +86,15 @@ impl Policy {
     }
 }
 
-/// One decision of the controller on what is known of a workload, and what it leaves for the next.
+/// One decision of the controller on what is known of a workload and what the last one left, and what it leaves for the next.
 pub(crate) fn decide(
     spec: &Spec,
     settings: &Settings,
-    memory: &Memory,
+    mut next: Memory,
     workload: &Workload,
     at: Timestamp,
     readings: &[Result<Reading, String>],
 ) -> (Outcome, Memory) {
-    let mut next = memory.clone();
     next.see(spec, workload.desired);
     let pods = pod_states(workload);
     let now = at.as_millisecond();
@@ -123,9 +123,9 @@ pub(crate) fn decide(
 
 fn wants(outcome: &Outcome) -> Wants {
     match &outcome.basis {
-        Basis::Unknown { why } => Wants::Hold { why: why.clone() },
+        Basis::Unknown { why } => Wants::Hold { why: why.into() },
         Basis::Disabled => Wants::Nothing {
-            why: "somebody set it to zero, and only they set it up again".to_owned(),
+            why: SmolStr::new_static("somebody set it to zero, and only they set it up again"),
         },
         Basis::OutOfBounds | Basis::Metrics { .. } => Wants::Count {
             count: outcome.desired,
@@ -210,25 +210,26 @@ fn of_pods(
     if of_pods.iter().all(Option::is_none) {
         return Err(format!("{key} was measured of none of its processes"));
     }
-    let requests = if is_resource {
-        let pods = workload.pods.iter();
-        pods.map(|pod| {
-            pod.requests_milli
-                .get(key)
-                .copied()
-                .ok_or_else(|| format!("{} requests no {key}", pod.name))
-        })
-        .collect()
-    } else {
-        Ok(Vec::new())
-    };
     Ok(Reading::OfPods {
         samples: Samples {
             of_pods,
             of_strangers: Vec::new(),
         },
-        requests,
+        requests: match is_resource {
+            true => requests(workload, key),
+            false => Ok(Vec::new()),
+        },
     })
+}
+
+/// What each process asks for of a resource.
+fn requests(workload: &Workload, key: &str) -> Result<Vec<i64>, String> {
+    let mut requests = Vec::with_capacity(workload.pods.len());
+    for pod in &workload.pods {
+        let request = pod.requests_milli.get(key);
+        requests.push(*request.ok_or_else(|| format!("{} requests no {key}", pod.name))?);
+    }
+    Ok(requests)
 }
 
 fn sample(pod: &Pod, key: &str, now: Millis, settings: &Settings) -> Option<Sample> {

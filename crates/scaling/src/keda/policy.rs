@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, format_smolstr};
 
 use self::triggers::{Look, TriggerLook};
 use super::{
@@ -50,7 +51,7 @@ pub struct Memory {
 impl From<ScaledObject> for Policy {
     fn from(object: ScaledObject) -> Self {
         Self {
-            name: format!("{}/{}", PolicyKind::Keda, object.name),
+            name: format_smolstr!("{}/{}", PolicyKind::Keda, object.name),
             spec: hpa_spec(&object),
             settings: Settings {
                 scale_to_zero: false,
@@ -76,7 +77,7 @@ impl Policy {
     pub fn propose(&self, memory: &Memory, snapshot: &Snapshot) -> (Proposal, Memory) {
         let resource = self.object.resource;
         let Some(workload) = snapshot.workloads.get(&resource) else {
-            let why = format!("nothing is known of {resource}");
+            let why = format_smolstr!("nothing is known of {resource}");
             return (self.proposal(Wants::Hold { why }), memory.clone());
         };
         let mut next = memory.clone();
@@ -107,7 +108,7 @@ impl Policy {
         let (outcome, hpa_memory) = decide(
             &self.spec,
             &self.settings,
-            &next.hpa,
+            std::mem::take(&mut next.hpa),
             workload,
             snapshot.at,
             &look.readings,
@@ -137,16 +138,16 @@ impl Policy {
             return Wants::Count { count };
         }
         if annotations.paused {
-            let why = "it is paused (autoscaling.keda.sh/paused)".to_owned();
+            let why = SmolStr::new_static("it is paused (autoscaling.keda.sh/paused)");
             return Wants::Hold { why };
         }
         if let Some(count) = step.replicas {
             return Wants::Count { count };
         }
         match &outcome.basis {
-            Basis::Unknown { why } => Wants::Hold { why: why.clone() },
+            Basis::Unknown { why } => Wants::Hold { why: why.into() },
             Basis::Disabled if look.failed => {
-                let why = "a trigger failed".to_owned();
+                let why = SmolStr::new_static("a trigger failed");
                 Wants::Hold { why }
             }
             Basis::Disabled => Wants::Count {
@@ -255,9 +256,9 @@ fn evidence(triggers: &[TriggerLook], outcome: &Outcome, is_composite: bool) -> 
         .collect();
     if let (true, Some(wants)) = (is_composite, wants(0)) {
         evidence.push(Evidence {
-            signal: super::formula::COMPOSITE_METRIC.to_owned(),
-            value: "the formula's value".to_owned(),
-            against: "its target".to_owned(),
+            signal: SmolStr::new_static(super::formula::COMPOSITE_METRIC),
+            value: SmolStr::new_static("the formula's value"),
+            against: SmolStr::new_static("its target"),
             wants: Some(wants),
         });
     }

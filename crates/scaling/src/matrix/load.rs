@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_saphyr::{Location, Spanned};
+use smol_str::format_smolstr;
 
 use crate::{
     Resource,
@@ -41,7 +42,7 @@ pub(super) fn policy(file: File<'_>, raw: &RawFile) -> Result<Policy, Error> {
     findings.extend(connections(file, &tiers, &options));
     findings.sort();
     Ok(Policy {
-        name: format!("matrix/{}", file.stem()),
+        name: format_smolstr!("matrix/{}", file.stem()),
         tiers,
         edges,
         options,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use smol_str::format_smolstr;
 
 use crate::{
     Resource,
@@ -60,7 +61,7 @@ pub(super) fn policy(file: File<'_>, text: &str) -> Result<Policy, Error> {
         .map(|(name, raw)| Ok((name.clone(), specialty(file, name, raw)?)))
         .collect::<Result<_, Error>>()?;
     Ok(Policy {
-        name: format!("specialty/{}", file.stem()),
+        name: format_smolstr!("specialty/{}", file.stem()),
         specialties,
         demand: demand(file, &raw.demand)?,
         emergency: emergency(file, &raw.emergency)?,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::Spanned;
+use smol_str::format_smolstr;
 
 use crate::policy_file::{Error, File, Finding};
 
@@ -100,7 +101,7 @@ pub(super) fn policy(file: File<'_>, text: &str) -> Result<Policy, Error> {
     };
     let warmup = cooldown("EstimatedInstanceWarmup", &raw.estimated_instance_warmup)?;
     Ok(Policy {
-        name: format!("target_tracking/{}", raw.policy_name.value),
+        name: format_smolstr!("target_tracking/{}", raw.policy_name.value),
         resource: crate::Resource::AppInstances,
         group_name: raw.auto_scaling_group_name.clone(),
         group: None,

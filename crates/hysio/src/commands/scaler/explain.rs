@@ -47,7 +47,7 @@ fn table(outcome: &Outcome) -> Table {
         let name = if chosen {
             format!("{} (chosen)", proposal.policy)
         } else {
-            proposal.policy.clone()
+            proposal.policy.to_string()
         };
         table.add_row([
             name,

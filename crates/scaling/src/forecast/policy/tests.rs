@@ -48,7 +48,7 @@ fn live(
     steps: std::ops::Range<i64>,
     sessions: impl Fn(i64) -> Option<f64>,
 ) -> Wants {
-    let mut wants = Wants::Nothing { why: String::new() };
+    let mut wants = Wants::Nothing { why: "".into() };
     for step in steps {
         let at = step * 3600 + 1;
         let (proposals, next) = policy.propose(memory, &snapshot(at, sessions(at)));

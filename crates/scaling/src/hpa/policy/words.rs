@@ -1,5 +1,7 @@
 //! A decision in words.
 
+use smol_str::{SmolStr, format_smolstr};
+
 use crate::{
     Evidence,
     hpa::{
@@ -34,19 +36,21 @@ pub fn evidence(
         .collect()
 }
 
-fn signal(metric: &Metric) -> String {
+fn signal(metric: &Metric) -> SmolStr {
     let of_requests = metric.target.average_value.is_none();
     match &metric.source {
-        Source::Resource { name } if of_requests => format!("{name} utilisation"),
-        Source::Resource { name } => name.clone(),
+        Source::Resource { name } if of_requests => format_smolstr!("{name} utilisation"),
+        Source::Resource { name } => name.into(),
         Source::ContainerResource { name, container } if of_requests => {
-            format!("{name} utilisation of container {container}")
+            format_smolstr!("{name} utilisation of container {container}")
         }
-        Source::ContainerResource { name, container } => format!("{name} of container {container}"),
+        Source::ContainerResource { name, container } => {
+            format_smolstr!("{name} of container {container}")
+        }
         Source::Pods { metric } | Source::Object { metric } | Source::External { metric } => {
-            metric.clone()
+            metric.into()
         }
-        Source::Unknown { type_name } => type_name.clone(),
+        Source::Unknown { type_name } => type_name.into(),
     }
 }
 
@@ -54,51 +58,51 @@ fn value(
     metric: &Metric,
     reading: &Result<Reading, String>,
     wanted: Option<&Result<Wanted, String>>,
-) -> String {
+) -> SmolStr {
     match (reading, wanted) {
-        (Err(why), _) | (_, Some(Err(why))) => why.clone(),
+        (Err(why), _) | (_, Some(Err(why))) => why.into(),
         (Ok(_), Some(Ok(wanted))) => match wanted.seen {
-            Seen::Utilization { percent, .. } => format!("{percent} %"),
-            Seen::Average { value } => format!("{} each", amount(metric, value)),
+            Seen::Utilization { percent, .. } => format_smolstr!("{percent} %"),
+            Seen::Average { value } => format_smolstr!("{} each", amount(metric, value)),
             Seen::Total { value } => amount(metric, value),
         },
-        (Ok(_), None) => "not looked at".to_owned(),
+        (Ok(_), None) => SmolStr::new_static("not looked at"),
     }
 }
 
-fn against(metric: &Metric) -> String {
+fn against(metric: &Metric) -> SmolStr {
     let target = &metric.target;
     match (
         target.average_value,
         target.average_utilization,
         target.value,
     ) {
-        (Some(value), _, _) => format!("target {} each", amount(metric, value)),
-        (None, Some(percent), _) => format!("target {percent} %"),
-        (None, None, Some(value)) => format!("target {}", amount(metric, value)),
-        (None, None, None) => "no target".to_owned(),
+        (Some(value), _, _) => format_smolstr!("target {} each", amount(metric, value)),
+        (None, Some(percent), _) => format_smolstr!("target {percent} %"),
+        (None, None, Some(value)) => format_smolstr!("target {}", amount(metric, value)),
+        (None, None, None) => SmolStr::new_static("no target"),
     }
 }
 
 /// Memory in MiB, everything else in its unit.
-fn amount(metric: &Metric, milli: i64) -> String {
+fn amount(metric: &Metric, milli: i64) -> SmolStr {
     match &metric.source {
         Source::Resource { name } | Source::ContainerResource { name, .. } if name == "memory" => {
-            format!("{} MiB", milli / 1000 / 1024 / 1024)
+            format_smolstr!("{} MiB", milli / 1000 / 1024 / 1024)
         }
         _ => milli_text(milli),
     }
 }
 
 /// A number of thousandths without needless zeros.
-pub(crate) fn milli_text(milli: i64) -> String {
+pub(crate) fn milli_text(milli: i64) -> SmolStr {
     let sign = if milli < 0 { "-" } else { "" };
     let (whole, rest) = (milli.unsigned_abs() / 1000, milli.unsigned_abs() % 1000);
     if rest == 0 {
-        return format!("{sign}{whole}");
+        return format_smolstr!("{sign}{whole}");
     }
-    let rest = format!("{rest:03}");
-    format!("{sign}{whole}.{}", rest.trim_end_matches('0'))
+    let rest = format_smolstr!("{rest:03}");
+    format_smolstr!("{sign}{whole}.{}", rest.trim_end_matches('0'))
 }
 
 /// What bounded the count.

@@ -1,5 +1,6 @@
 //! What the triggers say: their lists' lengths, who is active, who failed, and what counts instead.
 
+use smol_str::{SmolStr, format_smolstr};
 use std::collections::BTreeMap;
 
 use crate::{
@@ -23,9 +24,9 @@ pub struct Look {
 
 /// A trigger as people read it.
 pub struct TriggerLook {
-    pub signal: String,
-    pub value: String,
-    pub against: String,
+    pub signal: SmolStr,
+    pub value: SmolStr,
+    pub against: SmolStr,
 }
 
 /// What a trigger counts as.
@@ -165,16 +166,19 @@ fn describe(trigger: &Trigger, counted: &Counted) -> TriggerLook {
     let list = &trigger.list;
     let each = if trigger.is_average { " each" } else { "" };
     TriggerLook {
-        signal: list.list_name.clone(),
+        signal: SmolStr::from(&list.list_name),
         value: match counted {
-            Counted::Measured(milli) => format!("{} jobs", milli_text(*milli)),
-            Counted::FallenBack(milli) => format!("unknown, counted as {}", milli_text(*milli)),
-            Counted::Nil => "unknown, nil to the formula".to_owned(),
-            Counted::Failed(why) => why.clone(),
+            Counted::Measured(milli) => format_smolstr!("{} jobs", milli_text(*milli)),
+            Counted::FallenBack(milli) => {
+                format_smolstr!("unknown, counted as {}", milli_text(*milli))
+            }
+            Counted::Nil => SmolStr::new_static("unknown, nil to the formula"),
+            Counted::Failed(why) => why.into(),
         },
-        against: format!(
+        against: format_smolstr!(
             "target {}{each}, active above {}",
-            list.list_length, list.activation_list_length
+            list.list_length,
+            list.activation_list_length
         ),
     }
 }
