@@ -1,7 +1,8 @@
 //! PgBouncer as a target of scaling: its pool has the size that the database's target says.
 //!
 //! `pools.ini` is written, RELOAD makes it count, and only what PgBouncer then says of itself is reported. A smaller pool cuts
-//! nobody off: RECONNECT closes a connection when its transaction has ended.
+//! nobody off: PgBouncer itself closes what is too many as it becomes idle. RECONNECT would close the connections that are just
+//! being made as well, which PgBouncer takes for a server that refuses, and turns away everybody who waits.
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
@@ -113,7 +114,6 @@ pub async fn apply(settings: &PgBouncer, connections: i32) -> anyhow::Result<()>
         &pools_ini(connections),
     )?;
     let admin = connect(settings).await?;
-    let before = setting(&admin, "max_db_connections").await?;
     admin.simple_query("RELOAD").await?;
     let now = setting(&admin, "max_db_connections").await?;
     anyhow::ensure!(
@@ -121,9 +121,6 @@ pub async fn apply(settings: &PgBouncer, connections: i32) -> anyhow::Result<()>
         "PgBouncer has max_db_connections {now} after a RELOAD and not {connections}: does it read {}?",
         settings.directory.display()
     );
-    if now < before {
-        admin.simple_query("RECONNECT").await?;
-    }
     Ok(())
 }
 

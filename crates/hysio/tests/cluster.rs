@@ -314,7 +314,7 @@ fn a_primary_that_hangs_is_cut_off_and_its_replica_has_all_that_was_acknowledged
 }
 
 #[test]
-fn the_pool_of_connections_is_scaled_as_an_audited_transaction() {
+fn the_pool_of_connections_is_scaled_as_an_audited_transaction_and_no_request_fails() {
     let cluster = Cluster::up(23_000);
     // The gates want to know of a backup.
     let now = jiff::Timestamp::now().to_string();
@@ -328,10 +328,12 @@ fn the_pool_of_connections_is_scaled_as_an_audited_transaction() {
     ];
     let recorded = cluster.operator(&record).output().expect("run");
     assert!(recorded.status.success(), "{}", text(&recorded));
+    let working = cluster.load(20);
+    pause(10);
     let scale = [
         "scale",
         "db_connections",
-        "60",
+        "40",
         "--why",
         "a test of the pool",
         "--wait",
@@ -345,7 +347,9 @@ fn the_pool_of_connections_is_scaled_as_an_audited_transaction() {
     );
     let pools =
         std::fs::read_to_string(cluster.folder().join("etc/pgbouncer/pools.ini")).expect("written");
-    assert!(pools.contains("max_db_connections = 60"), "{pools}");
+    assert!(pools.contains("max_db_connections = 40"), "{pools}");
+    let figures = working.figures();
+    assert_eq!(figures["runs"][0]["errors"], json!({}), "{figures}");
 }
 
 /// A clinician's program that speaks to the cluster as a browser does.

@@ -1,6 +1,6 @@
 //! `hysio scale RESOURCE COUNT --why "…"`: one change by hand, with the same gates and the same proof as every other.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -20,6 +20,8 @@ use crate::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long the database may be away before nobody waits for it any longer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub struct Command {
@@ -180,12 +182,21 @@ async fn follow(
     is_enough: impl Fn(Phase) -> bool,
 ) -> anyhow::Result<()> {
     let mut shown = 0;
+    let mut seen = Instant::now();
     loop {
-        let log = db.scaling_log(id).await.with_context(|| {
-            format!(
-                "whoever leads goes on with {id}: `hysio audit show --scaling` tells how it ends"
-            )
-        })?;
+        let log = match db.scaling_log(id).await {
+            // A change of the connections, of all changes, may keep this one waiting.
+            Err(hysio_infra::postgres::Error::Unavailable(_)) if seen.elapsed() < PATIENCE => {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+            log => log.with_context(|| {
+                format!(
+                    "whoever leads goes on with {id}: `hysio audit show --scaling` tells how it ends"
+                )
+            })?,
+        };
+        seen = Instant::now();
         for event in &log[shown..] {
             println!("  {}  {}", event.at().strftime("%H:%M:%S%.3f"), told(event));
         }

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{DbError, SqlState};
 
 use crate::cipher::{CipherError, KeyError};
 
@@ -72,8 +72,7 @@ impl From<tokio_postgres::Error> for Error {
             }
             // 08: connection, 53: resources, 57P0x: shutting down or starting up, 40: serialisation and deadlock, 25006: read-only after a failover.
             let passing = ["08", "53", "57P", "40", "25006"];
-            // The detail of an error can quote a row: only code and table go on.
-            let said = format!("SQLSTATE {} at table {:?}", code.code(), db.table());
+            let said = said(db);
             return if passing.iter().any(|class| code.code().starts_with(class)) {
                 Self::Unavailable(said.into())
             } else {
@@ -88,6 +87,20 @@ impl From<tokio_postgres::Error> for Error {
         } else {
             Self::Query(Box::new(error))
         }
+    }
+}
+
+/// What may go on of a server's words. They can quote a row, so it is the code and the table; where the server only speaks of
+/// itself, its words too.
+fn said(error: &DbError) -> String {
+    let code = error.code().code();
+    let of_itself = ["08", "53", "57P"]
+        .iter()
+        .any(|class| code.starts_with(class));
+    match error.table() {
+        Some(table) => format!("SQLSTATE {code} at table {table}"),
+        None if of_itself => format!("SQLSTATE {code}: {}", error.message()),
+        None => format!("SQLSTATE {code}"),
     }
 }
 
