@@ -2,7 +2,7 @@
 
 pub mod knobs;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use crate::{
     PolicyName, Proposal, Resource, Snapshot, alerts,
@@ -43,12 +43,21 @@ pub enum Refused {
     #[error(transparent)]
     Manifest(#[from] crate::manifest::ManifestError),
     #[error(
-        "{first} and {second} both scale {resource}: Kubernetes would let them fight, so keep one of them"
+        "{} and {} both scale {resource}: Kubernetes would let them fight, so keep one of them",
+        .policies[0],
+        .policies[1]
     )]
     TwoOnOneTarget {
+        policies: Box<[Home; 2]>,
+        resource: Resource,
+    },
+    #[error(
+        "{first} and {second} are both {kind}, and only one can hold: keep one of them, with what is right in both"
+    )]
+    TwoOfOneKind {
         first: String,
         second: String,
-        resource: Resource,
+        kind: &'static str,
     },
     #[error(
         "{policy} scales {resource}, for which limits.yaml has no bounds: add `{resource}: {{min: 1, max: …}}` to it"
@@ -60,6 +69,36 @@ pub enum Refused {
     UnknownKind(String),
     #[error("no limits.yaml among the policies: it says what may never be exceeded")]
     NoLimits,
+}
+
+/// A policy, and the file that it stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    pub policy: PolicyName,
+    pub file: String,
+}
+
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.policy, self.file)
+    }
+}
+
+/// The files of what there can only be one of.
+#[derive(Default)]
+struct Singles<'a>(BTreeMap<&'static str, &'a str>);
+
+impl<'a> Singles<'a> {
+    fn note(&mut self, kind: &'static str, file: &'a str) -> Result<(), Refused> {
+        match self.0.insert(kind, file) {
+            None => Ok(()),
+            Some(first) => Err(Refused::TwoOfOneKind {
+                first: first.to_owned(),
+                second: file.to_owned(),
+                kind,
+            }),
+        }
+    }
 }
 
 impl Policies {
@@ -86,10 +125,14 @@ impl Policies {
             alerts: Vec::new(),
             findings: Vec::new(),
         };
+        let mut singles = Singles::default();
+        let mut owners = Vec::new();
         for (name, text) in files {
             if has_key(text, "scaling_thresholds") {
+                singles.note("a scaling matrix", name)?;
                 policies.add_matrix(name, text)?;
             } else if has_key(text, "resources") {
+                singles.note("limits", name)?;
                 limits = Some(Limits::parse(name, text)?);
             } else if has_key(text, "forecast") {
                 policies
@@ -100,20 +143,31 @@ impl Policies {
                 policies.findings.extend(rules.needs_prometheus());
                 policies.alerts.push(rules);
             } else if has_key(text, "specialties") {
+                singles.note("specialties", name)?;
                 policies.specialty = Some(specialty::Policy::parse(name, text)?);
             } else if text.contains("\"TargetTrackingConfiguration\"") {
                 let policy = target_tracking::Policy::parse(name, text)?;
                 policies.findings.extend(policy.findings().iter().cloned());
                 policies.target_tracking.push(policy);
             } else if text.contains("\"AutoScalingGroupName\"") {
+                singles.note("an Auto Scaling group", name)?;
                 group = Some(target_tracking::Group::parse(name, text)?);
             } else if has_key(text, "kind") {
-                let before = policies.hpa.len() + policies.keda.len();
-                policies.hpa.extend(hpa::Policy::parse(name, text)?);
-                policies.keda.extend(keda::Policy::parse(name, text)?);
-                if before == policies.hpa.len() + policies.keda.len() {
+                let (hpa, keda) = (
+                    hpa::Policy::parse(name, text)?,
+                    keda::Policy::parse(name, text)?,
+                );
+                if hpa.is_empty() && keda.is_empty() {
                     return Err(Refused::UnknownKind(name.clone()));
                 }
+                let of_hpa = hpa.iter().map(|one| (&one.name, one.resource));
+                let of_keda = keda.iter().map(|one| (&one.name, one.object.resource));
+                owners.extend(of_hpa.chain(of_keda).map(|(policy, resource)| {
+                    let (policy, file) = (policy.clone(), name.clone());
+                    (resource, Home { policy, file })
+                }));
+                policies.hpa.extend(hpa);
+                policies.keda.extend(keda);
             } else {
                 return Err(Refused::UnknownKind(name.clone()));
             }
@@ -125,7 +179,7 @@ impl Policies {
                 .map(|policy| policy.with_group(group.clone()))
                 .collect::<Result<_, _>>()?;
         }
-        policies.check()?;
+        policies.check(owners)?;
         Ok(policies)
     }
 
@@ -161,26 +215,14 @@ impl Policies {
         Ok(())
     }
 
-    fn check(&self) -> Result<(), Refused> {
-        let owners = self
-            .hpa
-            .iter()
-            .map(|policy| (&policy.name, policy.resource))
-            .chain(
-                self.keda
-                    .iter()
-                    .map(|policy| (&policy.name, policy.object.resource)),
-            );
-        let mut seen: BTreeMap<Resource, &PolicyName> = BTreeMap::new();
-        for (policy, resource) in owners {
-            if let Some(first) = seen.insert(resource, policy) {
-                return Err(Refused::TwoOnOneTarget {
-                    first: first.to_string(),
-                    second: policy.to_string(),
-                    resource,
-                });
+    fn check(&self, owners: Vec<(Resource, Home)>) -> Result<(), Refused> {
+        let mut seen: BTreeMap<Resource, Home> = BTreeMap::new();
+        for (resource, home) in owners {
+            self.check_bounds(&home.policy, resource)?;
+            if let Some(first) = seen.insert(resource, home.clone()) {
+                let policies = Box::new([first, home]);
+                return Err(Refused::TwoOnOneTarget { policies, resource });
             }
-            self.check_bounds(policy, resource)?;
         }
         for policy in &self.forecast {
             self.check_bounds(&policy.name(), policy.resource())?;

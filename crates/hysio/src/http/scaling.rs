@@ -3,10 +3,7 @@
 pub mod ask;
 pub mod live;
 
-use axum::{
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use hysio_control::transaction::TransactionId;
 use hysio_infra::postgres::scaling::{decisions::Stored, transactions::Summary};
 use hysio_scaling::snapshot::DeclaredEmergency;
@@ -18,7 +15,7 @@ use uuid::Uuid;
 
 use super::{
     app::App,
-    extract::{Json, Query},
+    extract::{Json, Path, Query},
     problem::{Problem, Result},
     signed_in::Operator,
 };

@@ -37,7 +37,11 @@ pub(super) fn combine(
     let (wanted, chosen, because) = largest(&proposals, current);
     let mut limits = Vec::new();
     let bounded = within_bounds(wanted, limit, workload.quota, &mut limits);
-    let held = hold(bounded, current, &proposals, &mut limits);
+    let held = if bounded < current || chosen.is_none() {
+        hold(bounded, current, &proposals, &mut limits)
+    } else {
+        bounded
+    };
     let (to, recommendations) = stabilised(held, workload, limit, past, now, &mut limits);
     let wish = Wish {
         current,
@@ -115,9 +119,6 @@ fn within_bounds(wanted: i32, limit: &Limit, quota: Option<i32>, limits: &mut Ve
 
 /// Who cannot tell keeps what is there.
 fn hold(wanted: i32, current: i32, proposals: &[Proposal], limits: &mut Vec<String>) -> i32 {
-    if wanted >= current {
-        return wanted;
-    }
     let holding = proposals.iter().find_map(|proposal| match &proposal.wants {
         Wants::Hold { why } => Some(format!("{} cannot tell: {why}", proposal.policy)),
         Wants::Count { .. } | Wants::AtLeast { .. } | Wants::Nothing { .. } => None,
@@ -125,7 +126,7 @@ fn hold(wanted: i32, current: i32, proposals: &[Proposal], limits: &mut Vec<Stri
     match holding {
         Some(why) => {
             limits.push(format!("{why}, so nothing shrinks"));
-            current
+            wanted.max(current)
         }
         None => wanted,
     }

@@ -205,7 +205,13 @@ fn a_missing_metric_never_scales_in_and_says_so() {
         history = after;
         assert_eq!(decision.plans().count(), 0, "{decision:?}");
         let outcome = outcome(&decision, Resource::TranscriptionWorkers);
-        assert!(format!("{outcome:?}").contains("away"), "{outcome:?}");
+        let Verdict::NoPlan { why } = &outcome.verdict else {
+            panic!("{outcome:?}")
+        };
+        assert!(
+            why.contains("keda/a cannot tell: ") && why.contains("away"),
+            "{why}"
+        );
     }
 }
 
@@ -272,7 +278,15 @@ fn what_makes_no_sense_together_is_refused() {
     );
     let error = Policies::read(&two).unwrap_err().to_string();
     assert!(
-        error.contains("keda/b") && error.contains("keda/c"),
+        error.contains("keda/b in b.yaml") && error.contains("keda/c in c.yaml"),
+        "{error}"
+    );
+
+    let mut limits = files(LIMITS);
+    limits.insert("more-limits.yaml".into(), LIMITS.into());
+    let error = Policies::read(&limits).unwrap_err().to_string();
+    assert!(
+        error.contains("limits.yaml and more-limits.yaml"),
         "{error}"
     );
 
