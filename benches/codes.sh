@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures how well and how fast codes are found for phrases, beside other searches over the same terms: tantivy (BM25),
+# Measures how well and how fast codes are found for phrases and as one types, beside other searches over the same terms: tantivy (BM25),
 # PostgreSQL's trigrams and rapidfuzz. One run on this machine, so that the times are ratios. Prints Markdown.
 #
 #   benches/codes.sh ROWS.jsonl [--most 500]      rows: {"id": …, "text": …, "gold": ["E11.9", …], "system": "ICD-10-CM"}

@@ -9,6 +9,7 @@ import http.client
 import json
 import statistics
 import time
+import urllib.parse
 import xml.etree.ElementTree as xml
 import zipfile
 from importlib.metadata import version
@@ -50,6 +51,24 @@ def main():
         top = " / ".join(f"{100 * share(found, rows, n):.1f}" for n in (1, 5, 10))
         late = sorted(times)[int(len(times) * 0.95)]
         print(f"| {name} | {top} | {middle * 1e3:.1f} | {late * 1e3:.1f} | {middle / base:.2f} |", flush=True)
+
+    times = as_typed(given.hysio, rows[:: max(1, len(rows) // 50)])
+    middle, late = statistics.median(times) * 1e3, sorted(times)[int(len(times) * 0.95)] * 1e3
+    print(f"\nSearch as it is typed, {len(times)} keys: p50 {middle:.1f} ms, p95 {late:.1f} ms, over HTTP.")
+
+
+def as_typed(address, rows):
+    """Seconds of a search after each key, from the second on."""
+    connection = http.client.HTTPConnection(address)
+    times = []
+    for row in rows:
+        for end in range(2, len(row["text"]) + 1):
+            path = "/v1/codes?" + urllib.parse.urlencode({"q": row["text"][:end]})
+            begun = time.perf_counter()
+            connection.request("GET", path)
+            json.load(connection.getresponse())
+            times.append(time.perf_counter() - begun)
+    return times
 
 
 def measure(search, rows):
