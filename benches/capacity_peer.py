@@ -36,7 +36,10 @@ def main():
     times = [row[0] for row in rows]
     values = [float(row[1]) for row in rows]
     ends = list(origins(len(values), arguments))
-    for name, model in (("Prophet", prophet), ("statsforecast MSTL + ETS", mstl)):
+    models = [("Prophet", prophet), ("statsforecast MSTL + ETS", mstl)]
+    if len(rows[0]) > 2:
+        models.append(("what no model can beat: the rates the arrivals were drawn from", knowing(times, [float(row[2]) for row in rows])))
+    for name, model in models:
         print(json.dumps({"model": name, **score(model, times, values, ends, arguments)}), flush=True)
 
 
@@ -91,19 +94,40 @@ def mstl(times, values, horizon):
     return list(forecast["mean"]), list(forecast["hi-90"])
 
 
+def knowing(times, rates):
+    place = {time: index for index, time in enumerate(times)}
+
+    def model(known, _values, horizon):
+        ahead = rates[place[known[-1]] + 1 :][:horizon]
+        return [quantile(rate, 0.5) for rate in ahead], [quantile(rate, 0.95) for rate in ahead]
+
+    return model
+
+
+def quantile(mean, share):
+    """Of a Poisson distribution."""
+    count, chance = 0, math.exp(-mean)
+    below = chance
+    while below < share:
+        count += 1
+        chance *= mean / count
+        below += chance
+    return count
+
+
 def write_arrivals(file):
-    """Poisson arrivals, 6 an hour, with a day, a week whose weekends have another day, and a slight year."""
+    """Poisson arrivals, 6 an hour, with a day, a week whose weekends have another day, and a slight year; and their rates."""
     source = random.Random(1)
     average = sum(HOURS) / 24
     with open(file, "w") as out:
-        out.write("timestamp,arrivals\n")
+        out.write("timestamp,arrivals,rate\n")
         for day in range(365):
             for hour in range(24):
                 at = datetime(2023, 1, 2) + timedelta(days=day, hours=hour)
                 rate = 6 * HOURS[hour] / average * WEEKDAYS[at.weekday()] * math.exp(0.05 * math.sin(2 * math.pi * day / 365.25))
                 if at.weekday() >= 5:
                     rate *= (1.25 if hour < 4 else 1) * (0.85 if 7 <= hour < 11 else 1)
-                out.write(f"{at},{poisson(rate, source)}\n")
+                out.write(f"{at},{poisson(rate, source)},{rate:.4f}\n")
 
 
 def poisson(mean, source):

@@ -142,6 +142,21 @@ impl Cluster {
         }
     }
 
+    /// Every service; another order with `HYSIO_TEST_SEED=…`.
+    fn in_random_order(&self) -> Vec<String> {
+        let seed =
+            std::env::var("HYSIO_TEST_SEED").map_or(1, |seed| seed.parse().expect("a number"));
+        let mut names: Vec<String> = self.state()["services"]
+            .as_object()
+            .expect("services")
+            .keys()
+            .cloned()
+            .collect();
+        fastrand::Rng::with_seed(seed).shuffle(&mut names);
+        eprintln!("seed {seed}: {}", names.join(", "));
+        names
+    }
+
     fn log(&self, name: &str) -> String {
         std::fs::read_to_string(self.folder().join(format!("log/{name}.log"))).unwrap_or_default()
     }
@@ -225,18 +240,10 @@ fn nothing_acknowledged_is_missing_whatever_is_killed_and_a_rolling_restart_fail
         "no request failed: {figures}"
     );
 
-    let killing = cluster.load(60);
+    let order = cluster.in_random_order();
+    let killing = cluster.load(30 + 5 * order.len() as u64);
     pause(12);
-    for service in [
-        "app1",
-        "redis1",
-        "db2",
-        "pgbouncer",
-        "nginx",
-        "db1",
-        "redis-cache",
-        "app2",
-    ] {
+    for service in &order {
         cluster.kill(service);
         pause(4);
     }
