@@ -20,7 +20,8 @@ main() {
         --database-megabytes 2048 >&2
     local before
     before=$(cut -d ' ' -f 1-3 /proc/loadavg)
-    HYSIO_CONFIG=$work/cluster/operator.yaml "$hysio" load --rates 100,200,400,800 --prove "$@"
+    [[ " $* " == *" --rates "* ]] || set -- --rates 100,200,400,800 "$@"
+    HYSIO_CONFIG=$work/cluster/operator.yaml "$hysio" load --prove "$@"
     if [[ " $* " != *" --json "* ]]; then
         printf '\n%s' "$("$root/benches/machine.sh")"
         printf ' Load averages before: %s; after: %s.\n' "$before" "$(cut -d ' ' -f 1-3 /proc/loadavg)"

@@ -46,6 +46,10 @@ pub struct Command {
     /// Seconds each load goes on before it is counted.
     #[arg(long, default_value_t = 10)]
     warm_up: u64,
+    /// How often a request is sent whose answer does not come, or says that somebody is away (502 to 504), after 1 s, 2 s, 4 s
+    /// …; the page sends 3 times.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10))]
+    tries: u32,
     /// Afterwards, look for every save that was acknowledged, and fail if one is missing.
     #[arg(long)]
     prove: bool,
@@ -79,6 +83,7 @@ impl Command {
         let times = Times {
             warm_up: Duration::from_secs(self.warm_up),
             counted: Duration::from_secs(self.seconds),
+            tries: self.tries,
         };
         let mut outcomes = Vec::new();
         for load in self.loads() {

@@ -47,7 +47,7 @@ pub struct ReplayArguments {
     service: ServiceArguments,
     /// A percentile of the time from arriving to done.
     #[arg(long, default_value = "p95<5s")]
-    objective: Objective,
+    pub objective: Objective,
     /// From asking for a replica to its being ready.
     #[arg(long, default_value = "60s", value_parser = seconds)]
     startup: f64,

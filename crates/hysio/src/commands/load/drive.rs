@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
 };
 
 use super::{
@@ -23,6 +23,8 @@ use super::{
     tally::{Ending, Kind, Tally},
 };
 
+/// Before a request is sent a second time, as the page waits; doubled each time.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// After the end, how long what was due before may still take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -38,6 +40,8 @@ pub enum Load {
 pub struct Times {
     pub warm_up: Duration,
     pub counted: Duration,
+    /// How often a request is sent that is not answered.
+    pub tries: u32,
 }
 
 pub struct Outcome {
@@ -54,6 +58,14 @@ struct Run {
     tally: Arc<Mutex<Tally>>,
     from: Instant,
     until: Instant,
+    tries: u32,
+}
+
+/// What a clinician asks for next.
+enum Wish {
+    Read(String),
+    /// By its place among their own.
+    Save(usize),
 }
 
 /// Applies the load, and gives the clinicians back with their newest versions.
@@ -69,6 +81,7 @@ pub async fn drive(
         tally: Arc::default(),
         from,
         until: from + times.counted,
+        tries: times.tries,
     };
     let working = set_to_work(clinicians, load, begin, &run);
     sleep_until(run.from).await;
@@ -131,8 +144,7 @@ async fn on_schedule(
         }
         sleep_until(due).await;
         let kind = Kind::any();
-        let ending = clinician.ask(kind).await;
-        run.record(due, kind, ending);
+        run.ask(&mut clinician, kind, due).await;
         due += random_pause(pause);
     }
     vec![clinician]
@@ -143,8 +155,7 @@ async fn one_after_another(mut clinicians: Vec<Clinician>, run: Run) -> Vec<Clin
     let mut next = 0;
     while Instant::now() < run.until {
         let (kind, sent) = (Kind::any(), Instant::now());
-        let ending = clinicians[next].ask(kind).await;
-        run.record(sent, kind, ending);
+        run.ask(&mut clinicians[next], kind, sent).await;
         next = (next + 1) % clinicians.len();
     }
     clinicians
@@ -156,6 +167,21 @@ fn random_pause(mean_seconds: f64) -> Duration {
 }
 
 impl Run {
+    /// Asks until there is an answer, as often as may be; what counts is the last.
+    async fn ask(&self, clinician: &mut Clinician, kind: Kind, due: Instant) {
+        let wish = clinician.wish(kind);
+        let mut wait = ASK_AGAIN_AFTER;
+        for try_number in 1.. {
+            let ending = clinician.ask(&wish).await;
+            if try_number >= self.tries || !ending.may_pass() {
+                return self.record(due, kind, ending);
+            }
+            self.tally.lock().expect("not poisoned").asked_again += 1;
+            sleep(wait).await;
+            wait *= 2;
+        }
+    }
+
     fn record(&self, due: Instant, kind: Kind, ending: Ending) {
         if due >= self.from && due < self.until {
             let mut tally = self.tally.lock().expect("not poisoned");
@@ -172,21 +198,26 @@ impl Run {
 }
 
 impl Clinician {
-    async fn ask(&mut self, kind: Kind) -> Ending {
-        let answer = match kind {
+    fn wish(&self, kind: Kind) -> Wish {
+        match kind {
             Kind::ReadRecord => {
                 let id = self.readable[fastrand::usize(..self.readable.len())];
-                self.browser.get(&format!("/api/records/{id}")).await
+                Wish::Read(format!("/api/records/{id}"))
             }
-            Kind::ListPatients => self.browser.get("/api/patients").await,
-            Kind::SaveNote => return self.save().await,
-        };
-        ending(&answer)
+            Kind::ListPatients => Wish::Read("/api/patients".to_owned()),
+            Kind::SaveNote => Wish::Save(fastrand::usize(..self.own.len())),
+        }
+    }
+
+    async fn ask(&mut self, wish: &Wish) -> Ending {
+        match wish {
+            Wish::Read(path) => ending(&self.browser.get(path).await),
+            Wish::Save(draft) => self.save(*draft).await,
+        }
     }
 
     /// Saves one of the own notes. A newer version than the one known is taken over for the next time.
-    async fn save(&mut self) -> Ending {
-        let draft = fastrand::usize(..self.own.len());
+    async fn save(&mut self, draft: usize) -> Ending {
         let draft = &mut self.own[draft];
         let mut body = serde_json::to_value(note(draft.version)).expect("a note has a JSON form");
         body["version"] = json!(draft.version);

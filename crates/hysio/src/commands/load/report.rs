@@ -100,6 +100,7 @@ fn run(outcome: &Outcome) -> Value {
         "all": of(&outcome.tally.all()),
         "kinds": kinds,
         "errors": outcome.tally.errors(),
+        "asked_again": outcome.tally.asked_again,
         "availability": outcome.tally.availability(),
         "usage": outcome.usage,
     })
@@ -135,13 +136,16 @@ fn figures(
 
 fn errors(outcome: &Outcome) -> String {
     let errors = outcome.tally.errors();
-    if errors.is_empty() {
-        return "none".into();
-    }
+    let again = outcome.tally.asked_again;
+    let again = (again > 0).then(|| format!("{again} asked again"));
     let counted: Vec<String> = errors
         .iter()
         .map(|(error, count)| format!("{count} × {error}"))
+        .chain(again)
         .collect();
+    if counted.is_empty() {
+        return "none".into();
+    }
     counted.join(", ")
 }
 

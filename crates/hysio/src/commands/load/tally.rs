@@ -48,10 +48,22 @@ pub enum Ending {
     Disconnected,
 }
 
+impl Ending {
+    /// Whether the same request may be answered a moment later: nothing was refused, somebody was away.
+    pub fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Status(502..=504) | Self::Timeout | Self::Disconnected
+        )
+    }
+}
+
 pub struct Tally {
     latencies: [Histogram<u64>; 3],
     errors: BTreeMap<String, u64>,
     seconds: Vec<Second>,
+    /// Requests that were sent once more, as they were not answered.
+    pub asked_again: u64,
 }
 
 /// The requests that were due in one second.
@@ -79,6 +91,7 @@ impl Default for Tally {
             latencies: [empty(), empty(), empty()],
             errors: BTreeMap::new(),
             seconds: Vec::new(),
+            asked_again: 0,
         }
     }
 }

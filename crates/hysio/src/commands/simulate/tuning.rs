@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use comfy_table::{CellAlignment, Table, presets};
-use hysio_control::replay::tune::{Advice, Misses, Point, Search, advise, front};
+use hysio_control::replay::tune::{Advice, Misses, Point, Promise, Search, advise, front};
 use hysio_scaling::policies::knobs::{Knob, find, turned};
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ impl TuneArguments {
         );
         let stated = files::read(folder)?;
         let stage = replay.stage()?;
-        let tuned = self.search(&stated, &stage, replay.seed)?;
+        let tuned = self.search(&stated, &stage, replay)?;
         if let (Advice::Take { values, .. }, Some(to)) = (&tuned.advice, &self.write) {
             files::write(to, &turned(&stated, &tuned.knobs, values))?;
         }
@@ -91,7 +91,7 @@ impl TuneArguments {
         &self,
         stated: &BTreeMap<String, String>,
         stage: &Stage,
-        seed: u64,
+        replay: &ReplayArguments,
     ) -> anyhow::Result<Tuned> {
         let knobs = find(stated, stage.resource);
         anyhow::ensure!(
@@ -101,7 +101,7 @@ impl TuneArguments {
         );
         let [learnt, held_out] = stage.split(self.held_out)?;
         let search = Search {
-            seed,
+            seed: replay.seed,
             runs: self.tune.unwrap_or(200) as usize,
             misses: match self.misses {
                 Miss::LateJobs => Misses::LateJobs,
@@ -112,7 +112,14 @@ impl TuneArguments {
         let points = search.points(stated, &knobs, &learnt.contest(), &|| progress.inc(1))?;
         progress.finish_and_clear();
         let contest = held_out.contest();
-        let advice = advise(&points, search.misses, stated, &knobs, &contest)?;
+        let promise = Promise {
+            misses: search.misses,
+            allowed: match search.misses {
+                Misses::LateJobs => 100.0 * (1.0 - replay.objective.share),
+                Misses::UnderProvisioning => 0.0,
+            },
+        };
+        let advice = advise(&points, promise, stated, &knobs, &contest)?;
         let mut rows = vec![held_out.replay("as stated", stated)?];
         if let Advice::Take { values, .. } = &advice {
             rows.push(held_out.replay("recommended", &turned(stated, &knobs, values))?);

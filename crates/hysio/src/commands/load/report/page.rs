@@ -40,7 +40,7 @@ pub fn write(
     }
     writeln!(
         page,
-        "<h2>Figures</h2><pre>{}</pre></main></body></html>",
+        "<h2>Figures</h2><pre style=\"overflow-x:auto;font-size:.8rem\">{}</pre></main></body></html>",
         escape(&table(outcomes))
     )?;
     fs::write(file, page).with_context(|| format!("{} cannot be written", file.display()))
