@@ -35,17 +35,7 @@ pub async fn load(db: &Database, asked: Asked<'_>) -> anyhow::Result<Trace> {
         .demand(asked.series, begin, SignedDuration::from_secs(seconds))
         .await?;
     if measured.len() < 2 {
-        let known = db.measured().await?;
-        anyhow::bail!(
-            "{:?} was not measured in the last {}: {}",
-            asked.series,
-            asked.since,
-            if known.is_empty() {
-                "the scaler has measured nothing yet; let `hysio up` or `hysio scaler` run for a while".to_owned()
-            } else {
-                format!("there are {}", known.join(", "))
-            }
-        );
+        anyhow::bail!(too_little(&asked, measured.len(), &db.measured().await?));
     }
     // Nothing is said about the time before the first measurement.
     let first = usize::try_from((measured[0].0.as_second() - start) / seconds)?;
@@ -79,4 +69,27 @@ pub async fn load(db: &Database, asked: Asked<'_>) -> anyhow::Result<Trace> {
     };
     let series = Series::new(begin, asked.step, asked.zone, Combine::Mean, values);
     Ok(Trace { series, report })
+}
+
+fn too_little(asked: &Asked<'_>, steps: usize, known: &[String]) -> String {
+    let Asked {
+        series,
+        since,
+        step,
+        ..
+    } = asked;
+    if known.is_empty() {
+        return "the scaler has measured nothing yet; let `hysio up` or `hysio scaler` run for a while"
+            .to_owned();
+    }
+    if known.iter().any(|one| one == series) {
+        return format!(
+            "{series:?} was measured in {steps} whole steps of {step} only, and two are the least: come back later, or take \
+             shorter steps (--step 1m)"
+        );
+    }
+    format!(
+        "{series:?} was not measured in the last {since}: there are {}",
+        known.join(", ")
+    )
 }

@@ -27,13 +27,19 @@ export function chart({ title, note, places, labels, layers }) {
         svg("path", { class: "grid", d: `M${LEFT} ${y(mark)}H${WIDTH - RIGHT}` }),
         svg("text", { x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end" }, amount(mark)),
       ]),
-      labels.map(([at, text]) => svg("text", { x: x(at + 0.5), y: HEIGHT - 8, "text-anchor": "middle" }, text)),
+      labels.map(([at, text]) => below(x(at + 0.5), text)),
       layers.map((layer) => draw(layer, x, y)),
     ),
     h("ul", { class: "legend" }, layers.map(legend)),
     note && h("p", { class: "quiet" }, note),
     asTable(title, places, layers),
   );
+}
+
+/** A label under the axis, of which nothing is cut off at the right. */
+function below(place, text) {
+  const atEdge = place > WIDTH - RIGHT - 30;
+  return svg("text", { x: atEdge ? WIDTH : place, y: HEIGHT - 8, "text-anchor": atEdge ? "end" : "middle" }, text);
 }
 
 function draw({ kind, values, low, high, className = "", marked = [] }, x, y) {
