@@ -153,21 +153,7 @@ impl Policies {
                 singles.note("an Auto Scaling group", name)?;
                 group = Some(target_tracking::Group::parse(name, text)?);
             } else if has_key(text, "kind") {
-                let (hpa, keda) = (
-                    hpa::Policy::parse(name, text)?,
-                    keda::Policy::parse(name, text)?,
-                );
-                if hpa.is_empty() && keda.is_empty() {
-                    return Err(Refused::UnknownKind(name.clone()));
-                }
-                let of_hpa = hpa.iter().map(|one| (&one.name, one.resource));
-                let of_keda = keda.iter().map(|one| (&one.name, one.object.resource));
-                owners.extend(of_hpa.chain(of_keda).map(|(policy, resource)| {
-                    let (policy, file) = (policy.clone(), name.clone());
-                    (resource, Home { policy, file })
-                }));
-                policies.hpa.extend(hpa);
-                policies.keda.extend(keda);
+                owners.extend(policies.add_manifests(name, text)?);
             } else {
                 return Err(Refused::UnknownKind(name.clone()));
             }
@@ -213,6 +199,25 @@ impl Policies {
         self.calendar = Some(calendar);
         self.emergency = Some(emergency);
         Ok(())
+    }
+
+    /// What the file's manifests scale, each with its home.
+    fn add_manifests(&mut self, name: &str, text: &str) -> Result<Vec<(Resource, Home)>, Refused> {
+        let hpa = hpa::Policy::parse(name, text)?;
+        let keda = keda::Policy::parse(name, text)?;
+        if hpa.is_empty() && keda.is_empty() {
+            return Err(Refused::UnknownKind(name.to_owned()));
+        }
+        let of_hpa = hpa.iter().map(|one| (&one.name, one.resource));
+        let of_keda = keda.iter().map(|one| (&one.name, one.object.resource));
+        let home = |(policy, resource): (&PolicyName, Resource)| {
+            let (policy, file) = (policy.clone(), name.to_owned());
+            (resource, Home { policy, file })
+        };
+        let owners = of_hpa.chain(of_keda).map(home).collect();
+        self.hpa.extend(hpa);
+        self.keda.extend(keda);
+        Ok(owners)
     }
 
     fn check(&self, owners: Vec<(Resource, Home)>) -> Result<(), Refused> {

@@ -186,7 +186,7 @@ pub(crate) fn rounded_up(value: f64) -> i32 {
 #[must_use]
 pub(crate) fn shown(value: f64) -> SmolStr {
     let hundredths = (value * 100.0).round();
-    if !(hundredths.abs() < 1e15) {
+    if hundredths.is_nan() || hundredths.abs() >= 1e15 {
         return format_smolstr!("{}", hundredths / 100.0);
     }
     // From whole numbers it is written several times as fast, and every decision writes dozens.

@@ -35,6 +35,8 @@ pub enum Block {
     /// Short labelled values side by side.
     Cards(Vec<Card>),
     Table(Table),
+    /// A drawing, such as a chart, as wide as the text.
+    Figure(Figure),
     /// A little room.
     Gap,
     PageBreak,
@@ -64,6 +66,49 @@ pub struct Column {
     pub share: f32,
 }
 
+#[derive(Clone)]
+pub struct Figure {
+    /// What those who don't see it are told.
+    pub alternative: String,
+    /// Of the coordinates of the shapes, which begin at the top left.
+    pub width: f32,
+    pub height: f32,
+    pub shapes: Vec<Shape>,
+}
+
+/// Red, green and blue.
+pub type Colour = [u8; 3];
+
+#[derive(Clone)]
+pub enum Shape {
+    Area {
+        outline: Vec<(f32, f32)>,
+        colour: Colour,
+        /// 0 to 1.
+        opacity: f32,
+    },
+    Line {
+        points: Vec<(f32, f32)>,
+        colour: Colour,
+        width: f32,
+        dashed: bool,
+    },
+    /// `y` is the baseline.
+    Words {
+        text: String,
+        x: f32,
+        y: f32,
+        anchor: Anchor,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
 impl Document {
     pub(super) fn text_bytes(&self) -> usize {
         self.blocks.iter().map(Block::text_bytes).sum()
@@ -84,6 +129,7 @@ impl Block {
                 .map(|(name, value)| name.len() + value.len())
                 .sum(),
             Self::Table(table) => table.rows.iter().flatten().map(String::len).sum(),
+            Self::Figure(figure) => figure.alternative.len(),
             Self::Gap | Self::PageBreak => 0,
         }
     }

@@ -8,9 +8,11 @@ use measure::{
     lead_height, table_column,
 };
 
+use krilla::geom::Rect;
+
 use super::{
     Error, MOST_PAGES,
-    document::{Block, Card, Document, Level, Table},
+    document::{Block, Card, Document, Figure, Level, Table},
     structure::{Kind, NodeId, Structure},
     text::{Line, lines, single_line},
     theme::{
@@ -47,6 +49,11 @@ pub enum Mark {
         width: f32,
         height: f32,
         ink: Ink,
+    },
+    Figure {
+        figure: Figure,
+        top: f32,
+        node: NodeId,
     },
 }
 
@@ -97,6 +104,7 @@ impl Flow {
             Block::Warning(text) => self.warning(text),
             Block::Cards(cards) => self.cards(cards),
             Block::Table(table) => self.table(table),
+            Block::Figure(figure) => self.figure(figure),
             Block::Gap => {
                 self.space(8.0);
                 Ok(())
@@ -323,6 +331,24 @@ impl Flow {
         if table.ruled {
             self.fill(LEFT, self.y, BODY_WIDTH, 0.5, Ink::Hairline);
         }
+        Ok(())
+    }
+
+    fn figure(&mut self, figure: &Figure) -> Result<(), Error> {
+        let height = figure.height * BODY_WIDTH / figure.width;
+        self.need(height)?;
+        let top = self.y;
+        let node = self.layout.structure.add(
+            Kind::Figure {
+                alternative: figure.alternative.clone(),
+                page: self.layout.pages.len() - 1,
+                place: Rect::from_xywh(LEFT, top, BODY_WIDTH, height).expect("figures have a size"),
+            },
+            None,
+        );
+        let figure = figure.clone();
+        self.page().marks.push(Mark::Figure { figure, top, node });
+        self.space(height + 8.0);
         Ok(())
     }
 

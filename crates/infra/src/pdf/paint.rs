@@ -3,6 +3,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 use krilla::{
     Document as Pdf, SerializeSettings,
+    color::rgb::Color,
     configure::{Accessibility, Archival, ConfigurationBuilder},
     destination::XyzDestination,
     geom::{PathBuilder, Point, Rect, Size, Transform},
@@ -10,20 +11,20 @@ use krilla::{
     num::NormalizedF32,
     outline::{Outline, OutlineNode},
     page::PageSettings,
-    paint::{Fill, FillRule},
+    paint::{Fill, FillRule, Stroke, StrokeDash},
     surface::Surface,
     tagging::{Artifact, ArtifactType, ContentTag, SpanTag},
 };
 
 use super::{
     Error,
-    document::{Document, Level},
+    document::{Anchor, Colour, Document, Figure, Level, Shape},
     layout::{Bookmark, Layout, Mark, Page},
     structure::Structure,
     text::{Line, fitted_line, font, single_line},
     theme::{
-        BODY_WIDTH, FOOTER_BASELINE, FOOTER_RULE, HEADER_BASELINE, HEADER_RULE, Ink, LEFT,
-        PAGE_HEIGHT, PAGE_WIDTH, RIGHT, RUNNING, RUNNING_STRONG, Style, WATERMARK,
+        BODY_WIDTH, FIGURE_WORDS, FOOTER_BASELINE, FOOTER_RULE, HEADER_BASELINE, HEADER_RULE, Ink,
+        LEFT, PAGE_HEIGHT, PAGE_WIDTH, RIGHT, RUNNING, RUNNING_STRONG, Style, WATERMARK,
     },
 };
 
@@ -142,8 +143,94 @@ fn draw_page(surface: &mut Surface<'_>, page: Page, structure: &mut Structure) {
                 draw_fill(surface, (x, y, width, height), ink);
                 surface.end_tagged();
             }
+            Mark::Figure { figure, top, node } => {
+                let content = surface.start_tagged(ContentTag::Other);
+                draw_figure(surface, &figure, top);
+                surface.end_tagged();
+                structure.attach(node, content);
+            }
         }
     }
+}
+
+fn draw_figure(surface: &mut Surface<'_>, figure: &Figure, top: f32) {
+    let scale = BODY_WIDTH / figure.width;
+    let place = |x: f32, y: f32| (LEFT + x * scale, top + y * scale);
+    let path = |points: &[(f32, f32)], closed: bool| {
+        let mut path = PathBuilder::new();
+        for (index, (x, y)) in points.iter().enumerate() {
+            let (x, y) = place(*x, *y);
+            if index == 0 {
+                path.move_to(x, y);
+            } else {
+                path.line_to(x, y);
+            }
+        }
+        if closed {
+            path.close();
+        }
+        path.finish()
+    };
+    for shape in &figure.shapes {
+        match shape {
+            Shape::Area {
+                outline,
+                colour,
+                opacity,
+            } => {
+                let Some(path) = path(outline, true) else {
+                    continue;
+                };
+                surface.set_fill(Some(Fill {
+                    paint: color(*colour).into(),
+                    opacity: share(*opacity),
+                    rule: FillRule::default(),
+                }));
+                surface.draw_path(&path);
+            }
+            Shape::Line {
+                points,
+                colour,
+                width,
+                dashed,
+            } => {
+                let Some(path) = path(points, false) else {
+                    continue;
+                };
+                surface.set_fill(None);
+                surface.set_stroke(Some(Stroke {
+                    paint: color(*colour).into(),
+                    width: width * scale,
+                    dash: dashed.then(|| StrokeDash {
+                        array: vec![3.0, 2.5],
+                        offset: 0.0,
+                    }),
+                    ..Stroke::default()
+                }));
+                surface.draw_path(&path);
+                surface.set_stroke(None);
+            }
+            Shape::Words { text, x, y, anchor } => {
+                let line = single_line(text, FIGURE_WORDS.face);
+                let width = line.width(FIGURE_WORDS.size);
+                let before = match anchor {
+                    Anchor::Start => 0.0,
+                    Anchor::Middle => width / 2.0,
+                    Anchor::End => width,
+                };
+                let (x, y) = place(*x, *y);
+                draw_line(surface, &line, FIGURE_WORDS, x - before, y);
+            }
+        }
+    }
+}
+
+fn color([red, green, blue]: Colour) -> Color {
+    Color::new(red, green, blue)
+}
+
+fn share(value: f32) -> NormalizedF32 {
+    NormalizedF32::new(value).expect("an opacity is between 0 and 1")
 }
 
 /// Header and footer.
@@ -215,7 +302,7 @@ fn draw_fill(surface: &mut Surface<'_>, (x, y, width, height): (f32, f32, f32, f
 fn fill(ink: Ink, opacity: f32) -> Fill {
     Fill {
         paint: ink.color().into(),
-        opacity: NormalizedF32::new(opacity).expect("an opacity is between 0 and 1"),
+        opacity: share(opacity),
         rule: FillRule::default(),
     }
 }

@@ -2,19 +2,30 @@
 
 use std::num::NonZeroU16;
 
-use krilla::tagging::{Identifier, Node, TableHeaderScope, Tag, TagGroup, TagKind, TagTree};
+use krilla::{
+    geom::Rect,
+    tagging::{BBox, Identifier, Node, TableHeaderScope, Tag, TagGroup, TagKind, TagTree},
+};
 
 #[derive(Clone, Copy)]
 pub struct NodeId(usize);
 
 pub enum Kind {
-    Heading { level: u16, title: String },
+    Heading {
+        level: u16,
+        title: String,
+    },
     Paragraph,
     Table,
     Row,
     RowHead,
     ColumnHead,
     Cell,
+    Figure {
+        alternative: String,
+        page: usize,
+        place: Rect,
+    },
 }
 
 #[derive(Default)]
@@ -80,5 +91,12 @@ fn tag(kind: Kind) -> TagKind {
         Kind::RowHead => Tag::TH(TableHeaderScope::Row).into(),
         Kind::ColumnHead => Tag::TH(TableHeaderScope::Column).into(),
         Kind::Cell => Tag::TD.into(),
+        Kind::Figure {
+            alternative,
+            page,
+            place,
+        } => Tag::Figure(Some(alternative))
+            .with_bbox(Some(BBox::new(page, place)))
+            .into(),
     }
 }

@@ -219,3 +219,66 @@ fn what_is_too_long_is_refused_and_not_repeated() {
         "{error}"
     );
 }
+
+#[test]
+fn a_figure_is_drawn_and_told_to_those_who_do_not_see_it() {
+    use document::{Anchor, Block, Figure, Shape};
+
+    let figure = |shapes| Figure {
+        alternative: "Demand by the hour, with its peak at noon".to_owned(),
+        width: 200.0,
+        height: 100.0,
+        shapes,
+    };
+    let drawn = vec![
+        Shape::Area {
+            outline: vec![(0.0, 90.0), (50.0, 10.0), (100.0, 90.0)],
+            colour: [0, 114, 178],
+            opacity: 0.3,
+        },
+        Shape::Line {
+            points: vec![(0.0, 50.0), (200.0, 50.0)],
+            colour: [213, 94, 0],
+            width: 2.0,
+            dashed: true,
+        },
+        // Of one point there is nothing to draw.
+        Shape::Line {
+            points: vec![(0.0, 50.0)],
+            colour: [0, 0, 0],
+            width: 1.0,
+            dashed: false,
+        },
+        Shape::Words {
+            text: "noon".to_owned(),
+            x: 100.0,
+            y: 98.0,
+            anchor: Anchor::Middle,
+        },
+    ];
+    let document = document::Document {
+        title: "A plan".to_owned(),
+        language: "en",
+        created: "2026-11-23T13:05:00Z".parse().unwrap(),
+        header: ("A plan".to_owned(), String::new()),
+        footer: String::new(),
+        watermark: None,
+        // More than one page of them: each is whole on its page.
+        blocks: (0..5)
+            .map(|_| Block::Figure(figure(drawn.clone())))
+            .collect(),
+    };
+    let pdf = render_document(&document).unwrap();
+    assert!(text(&pdf).contains("noon"));
+    assert_eq!(page_count(&pdf), 2);
+    let figures = open(&pdf)
+        .objects
+        .values()
+        .filter_map(|object| object.as_dict().ok())
+        .filter(|it| {
+            it.get(b"S").and_then(lopdf::Object::as_name).ok() == Some(b"Figure".as_slice())
+        })
+        .filter(|it| it.has(b"Alt"))
+        .count();
+    assert_eq!(figures, 5);
+}

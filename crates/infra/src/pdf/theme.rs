@@ -79,6 +79,7 @@ pub const LABEL: Style = style(Face::Regular, 9.5, 14.0, Ink::Quiet);
 pub const VALUE: Style = style(Face::Regular, 9.5, 14.0, Ink::Text);
 pub const TABLE_HEAD: Style = style(Face::SemiBold, 8.8, 13.0, Ink::Quiet);
 pub const TABLE_CELL: Style = style(Face::Regular, 9.5, 13.2, Ink::Text);
+pub const FIGURE_WORDS: Style = style(Face::Regular, 8.0, 11.0, Ink::Quiet);
 pub const RUNNING: Style = style(Face::Regular, 8.5, 12.0, Ink::Quiet);
 pub const RUNNING_STRONG: Style = style(Face::SemiBold, 8.5, 12.0, Ink::Text);
 pub const WATERMARK: Style = Style {

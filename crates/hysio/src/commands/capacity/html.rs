@@ -1,7 +1,7 @@
 //! The planner's report: one HTML file that needs nothing else, for the screen and for paper.
 
 pub(crate) mod chart;
-mod charts;
+pub(super) mod charts;
 mod replayed;
 mod tables;
 

@@ -13,7 +13,12 @@ use hysio_scaling::{
 };
 use jiff::Timestamp;
 
-use super::{analyse::finding, forecast::Outlook, html::sentence, words};
+use super::{
+    analyse::finding,
+    forecast::Outlook,
+    html::{charts, sentence},
+    words,
+};
 
 /// What is printed.
 pub struct Paper<'a> {
@@ -119,6 +124,7 @@ impl Paper<'_> {
         let mut blocks = vec![section("Patterns")];
         for pattern in [&self.analysis.day, &self.analysis.week, &self.analysis.year] {
             blocks.push(Block::Text(sentence(&finding(pattern))));
+            blocks.extend(charts::pattern(pattern).map(|chart| Block::Figure(chart.figure())));
         }
         if let Some(season) = &self.analysis.high_season {
             blocks.push(Block::Text(sentence(&words::season(season))));
@@ -149,6 +155,10 @@ impl Paper<'_> {
             return blocks;
         };
         blocks.push(Block::Text(sentence(&words::choice(&short.choice))));
+        let series = &self.trace.series;
+        blocks.push(Block::Figure(charts::days(short, series).figure()));
+        let capacity = charts::capacity_of_days(short, &self.outlook.settings);
+        blocks.push(Block::Figure(capacity.figure()));
         let every = (short.points.len() / 14).max(1);
         let row = |points: &[Point]| {
             let most = |of: fn(&Ahead) -> f64| {
@@ -175,6 +185,15 @@ impl Paper<'_> {
         let mut blocks = vec![section("The months ahead")];
         if let Some(choice) = &long.choice {
             blocks.push(Block::Text(sentence(&words::choice(choice))));
+        }
+        if !long.months.is_empty() {
+            let settings = &self.outlook.settings;
+            let drawn = [
+                charts::months(long, &self.trace.series),
+                charts::capacity_of_months(long, settings),
+                charts::cost(long, settings),
+            ];
+            blocks.extend(drawn.map(|chart| Block::Figure(chart.figure())));
         }
         let currency = &self.outlook.settings.prices.currency;
         let rows = long.months.iter().map(|month| {

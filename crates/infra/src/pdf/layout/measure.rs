@@ -16,6 +16,7 @@ pub fn lead_height(following: &[Block]) -> f32 {
     match following.first() {
         Some(Block::Heading { level, .. }) => heading_height(*level) + lead_height(&following[1..]),
         Some(Block::Cards(cards)) => cards_height(cards),
+        Some(Block::Figure(figure)) => figure.height * BODY_WIDTH / figure.width,
         Some(Block::Table(_)) => 5.0 * TABLE_CELL.leading,
         Some(Block::Title { .. } | Block::Text(_) | Block::Remark(_) | Block::Warning(_)) => {
             2.0 * BODY.leading

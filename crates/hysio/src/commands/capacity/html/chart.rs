@@ -1,5 +1,7 @@
 //! A chart as SVG: layers over a common scale, with a title, units, a legend, and its data as a table for those who don't see it.
 
+mod paper;
+
 use std::fmt::Write as _;
 
 use super::escape;
