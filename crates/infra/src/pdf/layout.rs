@@ -4,8 +4,8 @@
 mod measure;
 
 use measure::{
-    CARD_PADDING, bullet, card_width, cards_height, heading_shape, kept_lines, label_width,
-    lead_height, table_column,
+    CARD_PADDING, TABLE_LEAD, bullet, card_width, cards_height, heading_shape, kept_lines,
+    label_width, lead_height, table_column,
 };
 
 use krilla::geom::Rect;
@@ -254,6 +254,7 @@ impl Flow {
     }
 
     fn table(&mut self, table: &Table) -> Result<(), Error> {
+        self.need(TABLE_LEAD)?;
         let node = self.layout.structure.add(Kind::Table, None);
         let head = self.layout.structure.add(Kind::Row, Some(node));
         self.table_head(table, Some(head))?;

@@ -263,14 +263,14 @@ fn a_figure_is_drawn_and_told_to_those_who_do_not_see_it() {
         header: ("A plan".to_owned(), String::new()),
         footer: String::new(),
         watermark: None,
-        // More than one page of them: each is whole on its page.
+        // Two fit on a page: each is whole on its page.
         blocks: (0..5)
             .map(|_| Block::Figure(figure(drawn.clone())))
             .collect(),
     };
     let pdf = render_document(&document).unwrap();
     assert!(text(&pdf).contains("noon"));
-    assert_eq!(page_count(&pdf), 2);
+    assert_eq!(page_count(&pdf), 3);
     let figures = open(&pdf)
         .objects
         .values()
@@ -281,4 +281,41 @@ fn a_figure_is_drawn_and_told_to_those_who_do_not_see_it() {
         .filter(|it| it.has(b"Alt"))
         .count();
     assert_eq!(figures, 5);
+}
+
+#[test]
+fn a_table_that_would_begin_at_the_foot_of_a_page_begins_on_the_next() {
+    use document::{Block, Column, Table};
+
+    let column = |title: &str| Column {
+        title: title.to_owned(),
+        share: 0.25,
+    };
+    let table = || Table {
+        columns: ["month", "median", "highest", "cost"].map(column).into(),
+        rows: vec![vec![
+            "January".to_owned(),
+            "5".to_owned(),
+            "9".to_owned(),
+            "100".to_owned(),
+        ]],
+        ruled: true,
+    };
+    // Wherever the text before it ends.
+    for lines in 1..60 {
+        let document = document::Document {
+            title: "A plan".to_owned(),
+            language: "en",
+            created: "2026-11-23T13:05:00Z".parse().unwrap(),
+            header: ("A plan".to_owned(), String::new()),
+            footer: String::new(),
+            watermark: None,
+            blocks: vec![
+                Block::Text("A line.\n".repeat(lines)),
+                Block::Table(table()),
+            ],
+        };
+        let pdf = render_document(&document).unwrap();
+        assert!(page_count(&pdf) <= 2, "{lines} lines");
+    }
 }

@@ -10,6 +10,8 @@ use crate::pdf::{
 };
 
 pub const CARD_PADDING: f32 = 11.0;
+/// Of a table, its head and a few rows stand together.
+pub const TABLE_LEAD: f32 = 5.0 * TABLE_CELL.leading;
 
 /// How much of what follows a heading must stand on the heading's page.
 pub fn lead_height(following: &[Block]) -> f32 {
@@ -17,7 +19,7 @@ pub fn lead_height(following: &[Block]) -> f32 {
         Some(Block::Heading { level, .. }) => heading_height(*level) + lead_height(&following[1..]),
         Some(Block::Cards(cards)) => cards_height(cards),
         Some(Block::Figure(figure)) => figure.height * BODY_WIDTH / figure.width,
-        Some(Block::Table(_)) => 5.0 * TABLE_CELL.leading,
+        Some(Block::Table(_)) => TABLE_LEAD,
         Some(Block::Title { .. } | Block::Text(_) | Block::Remark(_) | Block::Warning(_)) => {
             2.0 * BODY.leading
         }
