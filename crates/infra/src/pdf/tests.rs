@@ -220,6 +220,18 @@ fn what_is_too_long_is_refused_and_not_repeated() {
     );
 }
 
+fn plan(blocks: Vec<document::Block>) -> document::Document {
+    document::Document {
+        title: "A plan".to_owned(),
+        language: "en",
+        created: "2026-11-23T13:05:00Z".parse().unwrap(),
+        header: ("A plan".to_owned(), String::new()),
+        footer: String::new(),
+        watermark: None,
+        blocks,
+    }
+}
+
 #[test]
 fn a_figure_is_drawn_and_told_to_those_who_do_not_see_it() {
     use document::{Anchor, Block, Figure, Shape};
@@ -256,19 +268,9 @@ fn a_figure_is_drawn_and_told_to_those_who_do_not_see_it() {
             anchor: Anchor::Middle,
         },
     ];
-    let document = document::Document {
-        title: "A plan".to_owned(),
-        language: "en",
-        created: "2026-11-23T13:05:00Z".parse().unwrap(),
-        header: ("A plan".to_owned(), String::new()),
-        footer: String::new(),
-        watermark: None,
-        // Two fit on a page: each is whole on its page.
-        blocks: (0..5)
-            .map(|_| Block::Figure(figure(drawn.clone())))
-            .collect(),
-    };
-    let pdf = render_document(&document).unwrap();
+    // Two fit on a page: each is whole on its page.
+    let figures = (0..5).map(|_| Block::Figure(figure(drawn.clone())));
+    let pdf = render_document(&plan(figures.collect())).unwrap();
     assert!(text(&pdf).contains("noon"));
     assert_eq!(page_count(&pdf), 3);
     let figures = open(&pdf)
@@ -303,18 +305,10 @@ fn a_table_that_would_begin_at_the_foot_of_a_page_begins_on_the_next() {
     };
     // Wherever the text before it ends.
     for lines in 1..60 {
-        let document = document::Document {
-            title: "A plan".to_owned(),
-            language: "en",
-            created: "2026-11-23T13:05:00Z".parse().unwrap(),
-            header: ("A plan".to_owned(), String::new()),
-            footer: String::new(),
-            watermark: None,
-            blocks: vec![
-                Block::Text("A line.\n".repeat(lines)),
-                Block::Table(table()),
-            ],
-        };
+        let document = plan(vec![
+            Block::Text("A line.\n".repeat(lines)),
+            Block::Table(table()),
+        ]);
         let pdf = render_document(&document).unwrap();
         assert!(page_count(&pdf) <= 2, "{lines} lines");
     }
