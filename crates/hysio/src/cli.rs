@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     app, audit, backup, capacity, cluster, code, codes, conformance, diagnosecode, doctor,
-    emergency, evaluate, facility, keys, load, migrate, openapi, scale, scaler, simulate,
-    transcribe, transcription, up, user, worker,
+    emergency, evaluate, facility, keys, load, migrate, openapi, partition, scale, scaler,
+    simulate, transcribe, transcription, up, user, worker,
 };
 
 /// Clinical documentation: dictation in, coded record out.
@@ -62,6 +62,8 @@ enum Command {
     Backup(backup::Command),
     /// Bring the database's schema up to date.
     Migrate(migrate::Command),
+    /// Show how the records are spread over partitions, and divide one that has grown, while everybody works.
+    Partition(partition::Command),
     /// Make and rotate encryption keys.
     Keys(keys::Command),
     /// Add and list facilities.
@@ -87,6 +89,7 @@ impl Cli {
             Command::Scale(command) => command.run(),
             Command::Emergency(command) => command.run(),
             Command::Doctor(command) => command.run(),
+            Command::Partition(command) => command.run(),
             Command::Audit(command) => command.run(),
             Command::Backup(command) => command.run(),
             Command::Migrate(command) => command.run(),

@@ -19,6 +19,7 @@ pub mod load;
 pub mod migrate;
 pub mod openapi;
 mod output;
+pub mod partition;
 mod replay;
 pub mod scale;
 pub mod scaler;

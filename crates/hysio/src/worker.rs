@@ -202,6 +202,7 @@ fn stored_error(error: &postgres::Error) -> JobError {
         | postgres::Error::Constraint { .. }
         | postgres::Error::LeaseLost
         | postgres::Error::Migration(_)
+        | postgres::Error::NotTheSame(_)
         | postgres::Error::Settings(_)
         | postgres::Error::Query(_) => {
             JobError::retry("storage-unavailable", "the result could not be stored yet")

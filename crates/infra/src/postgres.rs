@@ -16,6 +16,7 @@ pub mod learning;
 pub mod migrate;
 pub mod notify;
 pub mod page;
+pub mod partitions;
 pub mod patients;
 mod pool;
 pub mod records;

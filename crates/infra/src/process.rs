@@ -3,7 +3,9 @@
 use std::{
     ffi::OsString,
     io,
+    path::PathBuf,
     process::{ExitStatus, Stdio},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -22,6 +24,20 @@ pub struct Program {
     pub environment: Vec<(String, OsString)>,
     /// Not inherited.
     pub without: Vec<&'static str>,
+}
+
+/// Where this program lay when it was first asked for. Another version that has taken its place since is what is started next.
+///
+/// # Errors
+/// When the operating system cannot tell.
+pub fn this_program() -> io::Result<PathBuf> {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(place) = PLACE.get() {
+        return Ok(place.clone());
+    }
+    // Asked for later, it would be the removed file.
+    let place = std::env::current_exe()?;
+    Ok(PLACE.get_or_init(|| place).clone())
 }
 
 /// Lets others go first, so that long computing does not slow down who waits for an answer.
@@ -46,7 +62,7 @@ impl Process {
     /// # Errors
     /// When the operating system cannot start it.
     pub fn start(program: &Program) -> io::Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(this_program()?);
         command.args(&program.arguments).envs(
             program
                 .environment

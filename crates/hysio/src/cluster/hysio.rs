@@ -131,7 +131,7 @@ fn service(plan: &Plan, role: &str, number: u16, address: SocketAddr) -> anyhow:
 
 /// This very program in a role.
 pub(super) fn program(plan: &Plan, name: &str, role: &str) -> anyhow::Result<Service> {
-    let mut service = Service::new(name, &std::env::current_exe()?);
+    let mut service = Service::new(name, &hysio_infra::process::this_program()?);
     service.inherits = true;
     service.arguments = vec![role.into(), "--config".into(), plan.hysio_config().into()];
     service.environment = vec![(SUPERVISOR.to_owned(), std::process::id().to_string().into())];

@@ -47,7 +47,7 @@ enum What {
     /// Show what runs.
     Status(Status),
     /// Restart the apps one after another, without a failed request.
-    Restart(Place),
+    Restart(Restart),
     /// End everything. The data is kept.
     Down(Place),
 }
@@ -93,6 +93,16 @@ struct Status {
 }
 
 #[derive(Debug, Args)]
+struct Restart {
+    #[command(flatten)]
+    place: Place,
+    /// Everything of Hysio's own: the engines, the scaler and the workers too, which finish what they are doing. With another
+    /// version put in this program's place, this is the upgrade; run its `hysio migrate` first.
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
 struct Up {
     #[command(flatten)]
     place: Place,
@@ -128,7 +138,7 @@ impl Command {
         match self.what {
             What::Up(up) => up.run(),
             What::Status(it) => status::show(&it.place.running()?, it.json),
-            What::Restart(place) => super::block_on(restart::apps(place.running()?)),
+            What::Restart(it) => super::block_on(restart::run(it.place.running()?, it.all)),
             What::Down(place) => down(&place.running()?),
         }
     }

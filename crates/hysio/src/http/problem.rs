@@ -159,6 +159,7 @@ impl From<postgres::Error> for Problem {
             | postgres::Error::Keys(_)
             | postgres::Error::Corrupt { .. }
             | postgres::Error::Migration(_)
+            | postgres::Error::NotTheSame(_)
             | postgres::Error::Settings(_)
             | postgres::Error::Query(_)) => {
                 tracing::error!(error = crate::telemetry::chain(other), "a request failed");

@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use std::{net::SocketAddr, sync::LazyLock};
+use std::{net::SocketAddr, sync::LazyLock, time::Duration};
 
 use argon2::{
     Argon2,
@@ -13,11 +13,11 @@ use axum::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hysio_infra::postgres::{
-    sessions::{self, Candidate, Profile, Session},
+    sessions::{self, Candidate, NewSession, Profile, Session},
     stages,
 };
 use hysio_model::{Facility, Phi, Role, audit::Outcome, id::UserId};
-use jiff::{Timestamp, ToSpan as _};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -126,18 +126,14 @@ fn wrong() -> Problem {
 }
 
 fn refuse_locked(candidate: Option<&Candidate>) -> Result<()> {
-    match candidate.and_then(|candidate| candidate.locked_until) {
-        Some(until) if until > Timestamp::now() => Err(locked(until)),
-        _ => Ok(()),
+    match candidate.and_then(|candidate| candidate.locked_for) {
+        Some(time) => Err(locked(time)),
+        None => Ok(()),
     }
 }
 
-fn locked(until: Timestamp) -> Problem {
-    let seconds = until
-        .duration_since(Timestamp::now())
-        .as_secs()
-        .max(1)
-        .unsigned_abs();
+fn locked(time: Duration) -> Problem {
+    let seconds = time.as_secs().max(1);
     let detail = format!(
         "too many failed sign-ins: try again in {} minutes, or ask your administrator",
         seconds.div_ceil(60)
@@ -148,39 +144,34 @@ fn locked(until: Timestamp) -> Problem {
 async fn count_failure(app: &App, candidate: &Candidate) -> Result<Problem> {
     let tx = app.db.platform_tx().await?;
     let rules = &app.config.session;
-    let lock = std::time::Duration::from_secs(rules.lock_minutes * 60);
-    let until = sessions::failed(&tx, candidate.id, rules.lock_after, lock).await?;
+    let lock = Duration::from_secs(rules.lock_minutes * 60);
+    let locked_for = sessions::failed(&tx, candidate.id, rules.lock_after, lock).await?;
     let user = candidate.id.to_string();
     let mut event = stages::audit(
         candidate.facility,
         &user,
         "session.open",
         ("user", user.clone()),
-        json!({ "locked": until.is_some() }),
+        json!({ "locked": locked_for.is_some() }),
     );
     event.outcome = Outcome::Refused;
     tx.commit(&[event]).await?;
-    Ok(until
-        .filter(|until| *until > Timestamp::now())
-        .map_or_else(wrong, locked))
+    Ok(locked_for.map_or_else(wrong, locked))
 }
 
 async fn open(app: &App, candidate: &Candidate) -> Result<Response> {
     let mut token = Zeroizing::new([0_u8; 32]);
     aws_lc_rs::rand::fill(token.as_mut_slice())
         .map_err(|_| Problem::unavailable("no random numbers can be had"))?;
-    let hours = i64::try_from(app.config.session.lifetime_hours).unwrap_or(i64::MAX);
-    let expires_at = Timestamp::now()
-        .checked_add(hours.hours())
-        .unwrap_or(Timestamp::MAX);
-    let session = Session {
+    let hours = app.config.session.lifetime_hours;
+    let new = NewSession {
         user: candidate.id,
         facility: candidate.facility,
         role: candidate.role,
-        expires_at,
+        lifetime: Duration::from_secs(hours.saturating_mul(3_600)),
     };
     let tx = app.db.platform_tx().await?;
-    sessions::open(&tx, &TokenHash::of(token.as_slice()).0, &session).await?;
+    let session = sessions::open(&tx, &TokenHash::of(token.as_slice()).0, &new).await?;
     let user = candidate.id.to_string();
     tx.commit(&[stages::audit(
         candidate.facility,

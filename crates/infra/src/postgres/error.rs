@@ -31,6 +31,9 @@ pub enum Error {
         column: &'static str,
         row: String,
     },
+    /// The parts of a partition do not hold what it holds. Nothing was changed.
+    #[error("the parts of {0} do not hold the same rows as it does, so it stays as it is")]
+    NotTheSame(String),
     /// What the pipeline's rules do not allow now.
     #[error(transparent)]
     Illegal(#[from] hysio_clinical::pipeline::Illegal),

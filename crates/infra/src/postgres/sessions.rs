@@ -18,7 +18,17 @@ pub struct Candidate {
     pub password_hash: String,
     pub role: Role,
     pub disabled: bool,
-    pub locked_until: Option<Timestamp>,
+    /// How much longer nobody can sign in, by the database's clock: those of the instances may differ.
+    pub locked_for: Option<Duration>,
+}
+
+/// A session to be opened.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSession {
+    pub user: UserId,
+    pub facility: Option<FacilityId>,
+    pub role: Role,
+    pub lifetime: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +54,7 @@ pub struct Profile {
 impl Database {
     pub async fn sign_in_candidate(&self, email: &str) -> Result<Option<Candidate>> {
         let client = self.client().await?;
-        let statement = "SELECT * FROM user_for_sign_in($1)";
+        let statement = "SELECT *, extract(epoch FROM locked_until - now())::double precision AS locked_seconds FROM user_for_sign_in($1)";
         let Some(row) = client.query_opt(statement, &[&email]).await? else {
             return Ok(None);
         };
@@ -55,7 +65,7 @@ impl Database {
             password_hash: row.get("password_hash"),
             role: role(row.get("role"), id)?,
             disabled: row.get("disabled"),
-            locked_until: row.get("locked_until"),
+            locked_for: ahead(row.get("locked_seconds")),
         }))
     }
 
@@ -113,33 +123,49 @@ impl Database {
     }
 }
 
-/// Counts a failed sign-in. Returns until when the account is locked, if it is now.
+/// Counts a failed sign-in. Returns for how long the account is locked, if it is now.
 pub async fn failed(
     tx: &Tx,
     user: UserId,
     threshold: i32,
     lock: Duration,
-) -> Result<Option<Timestamp>> {
+) -> Result<Option<Duration>> {
     let seconds = i32::try_from(lock.as_secs()).unwrap_or(i32::MAX);
-    Ok(tx
-        .query_one(
-            "SELECT sign_in_failed($1, $2, $3)",
-            &[&user.0, &threshold, &seconds],
-        )
-        .await?
-        .get(0))
+    let sql = "SELECT extract(epoch FROM sign_in_failed($1, $2, $3) - now())::double precision";
+    let row = tx.query_one(sql, &[&user.0, &threshold, &seconds]).await?;
+    Ok(ahead(row.get(0)))
+}
+
+/// Seconds from now; None when they are over.
+fn ahead(seconds: Option<f64>) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds?)
+        .ok()
+        .filter(|it| !it.is_zero())
 }
 
 /// Opens a session.
-pub async fn open(tx: &Tx, token_hash: &[u8], session: &Session) -> Result<()> {
-    tx.query("SELECT sign_in_succeeded($1)", &[&session.user.0])
+pub async fn open(tx: &Tx, token_hash: &[u8], new: &NewSession) -> Result<Session> {
+    tx.query("SELECT sign_in_succeeded($1)", &[&new.user.0])
         .await?;
-    tx.execute(
-        "INSERT INTO sessions (token_hash, user_id, facility_id, role, expires_at) VALUES ($1, $2, $3, ($4::text)::user_role, $5)",
-        &[&token_hash, &session.user.0, &session.facility.map(|id| id.0), &session.role.as_str(), &session.expires_at],
-    )
-    .await?;
-    Ok(())
+    let row = tx
+        .query_one(
+            "INSERT INTO sessions (token_hash, user_id, facility_id, role, expires_at)
+             VALUES ($1, $2, $3, ($4::text)::user_role, now() + make_interval(secs => $5)) RETURNING expires_at",
+            &[
+                &token_hash,
+                &new.user.0,
+                &new.facility.map(|id| id.0),
+                &new.role.as_str(),
+                &new.lifetime.as_secs_f64(),
+            ],
+        )
+        .await?;
+    Ok(Session {
+        user: new.user,
+        facility: new.facility,
+        role: new.role,
+        expires_at: row.get(0),
+    })
 }
 
 pub async fn close(tx: &Tx, token_hash: &[u8]) -> Result<()> {

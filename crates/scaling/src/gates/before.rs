@@ -41,7 +41,7 @@ impl BeforeFacts {
 pub struct DatabaseFacts {
     /// A replica takes no writes.
     pub in_recovery: bool,
-    /// The schema's version, and the one that this program needs.
+    /// The schema's version, and the least that this program needs.
     pub schema: i32,
     pub schema_needed: i32,
     /// Pages whose checksum was wrong since the statistics began.
@@ -138,7 +138,7 @@ pub(super) fn database(facts: &DatabaseFacts) -> (Verdict, String) {
         facts.schema, facts.schema_needed, facts.checksum_failures, facts.invalid_indexes
     );
     let whole = !facts.in_recovery
-        && facts.schema == facts.schema_needed
+        && facts.schema >= facts.schema_needed
         && facts.checksum_failures == 0
         && facts.invalid_indexes == 0;
     (verdict(whole), said)

@@ -24,7 +24,7 @@ use hysio_model::{
     id::{FacilityId, RecordId, UserId},
     transcript::Language,
 };
-use jiff::{Timestamp, civil::date};
+use jiff::civil::date;
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Client;
 
@@ -126,11 +126,11 @@ async fn sign_in(db: &Database, facility: FacilityId, user: UserId) -> anyhow::R
     let mut token = [0_u8; 32];
     aws_lc_rs::rand::fill(&mut token).context("no random numbers can be had")?;
     let hash: [u8; 32] = Sha256::digest(token).into();
-    let session = sessions::Session {
+    let session = sessions::NewSession {
         user,
         facility: Some(facility),
         role: Role::Clinician,
-        expires_at: Timestamp::now() + SESSION,
+        lifetime: SESSION,
     };
     let tx = db.platform_tx().await?;
     sessions::open(&tx, &hash, &session).await?;

@@ -73,8 +73,16 @@ pub struct Welcome {
 pub async fn found(config: &Config) -> anyhow::Result<Welcome> {
     let master = MasterKeys::load(&config.paths.master_key())?;
     let mut client = migrate::connect(&owner_config(config)?).await?;
-    for name in migrate::migrate(&mut client, &master).await? {
+    let migrated = migrate::migrate(&mut client, &master).await?;
+    for name in migrated.applied {
         tracing::info!(migration = name, "applied");
+    }
+    if let Some(waits) = migrated.waits {
+        tracing::warn!(
+            migration = waits.migration,
+            why = waits.why,
+            "not applied yet"
+        );
     }
     let file = config.paths.data.join("first-sign-in.txt");
     if accounts::any_user(&client).await? {

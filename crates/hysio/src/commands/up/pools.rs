@@ -3,6 +3,7 @@
 
 use std::{
     path::Path,
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
@@ -32,6 +33,9 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A process that lives but was not heard of for so long, beyond the time after which it does not count, is replaced.
 const HUNG_AFTER: Duration = Duration::from_secs(15);
+
+/// One that leaves sooner did not get well.
+const LIVED: Duration = Duration::from_secs(5);
 
 /// The pools of workers, and the queues that they take from.
 const WORKERS: [(Resource, &str); 3] = [
@@ -185,14 +189,18 @@ impl Pools {
         Ok(())
     }
 
-    fn after(&mut self, (pool, worker, how): (usize, usize, String)) -> anyhow::Result<()> {
+    fn after(&mut self, (pool, worker, how): (usize, usize, Ending)) -> anyhow::Result<()> {
         let pool = &mut self.pools[pool];
         let worker = pool.workers.remove(worker);
+        if how.is_orderly() && worker.started.elapsed() > LIVED {
+            tracing::info!(resource = %pool.resource, "a process of a pool has left; another takes its place");
+            return Ok(());
+        }
         let (history, next) = pool.history.ended(worker.started.elapsed());
         pool.history = history;
         match next {
             Next::StartAfter(wait) => {
-                tracing::error!(resource = %pool.resource, how, "a process of a pool ended by itself; another is started");
+                tracing::error!(resource = %pool.resource, %how, "a process of a pool ended by itself; another is started");
                 pool.not_before = Some(Instant::now() + wait);
                 Ok(())
             }
@@ -291,8 +299,27 @@ async fn let_go(resource: Resource, worker: Running) {
     }
 }
 
+/// How a process ended that nobody here had asked to.
+struct Ending(std::io::Result<ExitStatus>);
+
+impl Ending {
+    /// Somebody else asked it to, as a restart does, and it has finished what it was doing.
+    fn is_orderly(&self) -> bool {
+        self.0.as_ref().is_ok_and(ExitStatus::success)
+    }
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Ok(status) => status.fmt(f),
+            Err(error) => error.fmt(f),
+        }
+    }
+}
+
 /// Which pool's which worker has ended, and how.
-async fn ended(pools: &mut [Pool]) -> (usize, usize, String) {
+async fn ended(pools: &mut [Pool]) -> (usize, usize, Ending) {
     let waits: Vec<_> = pools
         .iter_mut()
         .enumerate()
@@ -301,13 +328,7 @@ async fn ended(pools: &mut [Pool]) -> (usize, usize, String) {
                 .iter_mut()
                 .enumerate()
                 .map(move |(place, worker)| {
-                    Box::pin(async move {
-                        let how = match worker.process.ended().await {
-                            Ok(status) => status.to_string(),
-                            Err(error) => error.to_string(),
-                        };
-                        (pool, place, how)
-                    })
+                    Box::pin(async move { (pool, place, Ending(worker.process.ended().await)) })
                 })
         })
         .collect();

@@ -33,7 +33,7 @@ impl Database {
         Ok(DatabaseFacts {
             in_recovery: row.get(0),
             schema: row.get(1),
-            schema_needed: migrate::version(),
+            schema_needed: migrate::needed(),
             checksum_failures: row.get(2),
             invalid_indexes: row.get(3),
         })

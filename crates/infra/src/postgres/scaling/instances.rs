@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::{self_check::SelfCheck, targets::SILENT_AFTER};
-use crate::postgres::{Database, Error, Result};
+use crate::postgres::{Database, Error, Result, migrate};
 
 /// What a process is, as long as it lives.
 #[derive(Clone, Debug)]
@@ -74,8 +74,8 @@ impl Database {
         let buckets: Vec<i64> = beat.counter.buckets.iter().copied().map(count).collect();
         tx.execute(
             "INSERT INTO instances (id, service, resource, host, pid, address, ready_at, leaving, busy, cpu_milli, memory_bytes, pool_size,
-                 pool_generation, requests, errors, latency_buckets, encryption_ok, audit_ok, access_ok, trouble)
-             VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN now() END, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+                 pool_generation, requests, errors, latency_buckets, encryption_ok, audit_ok, access_ok, trouble, schema_version)
+             VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN now() END, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
              ON CONFLICT (id) DO UPDATE SET seen_at = now(), ready_at = CASE WHEN $7 THEN coalesce(instances.ready_at, now()) END, leaving = $8,
                  busy = $9, cpu_milli = $10, memory_bytes = $11, pool_size = $12, pool_generation = $13, requests = $14, errors = $15,
                  latency_buckets = $16, encryption_ok = $17, audit_ok = $18, access_ok = $19, trouble = $20",
@@ -100,6 +100,7 @@ impl Database {
                 &beat.check.audit,
                 &beat.check.access_control,
                 &beat.check.trouble,
+                &migrate::version(),
             ],
         )
         .await?;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     cipher::Place,
-    postgres::{Database, Error, Result, audit, records},
+    postgres::{Database, Error, Result, audit, migrate, records},
 };
 
 /// Facilities that are tried, the newest data keys first.
@@ -29,12 +29,13 @@ pub struct SelfCheck {
 impl SelfCheck {
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.encryption && self.audit && self.access_control
+        self.encryption && self.audit && self.access_control && self.trouble.is_none()
     }
 }
 
 impl Database {
-    /// Tries all three. An outage is a check that did not pass, with the reason.
+    /// Tries all three, and whether the schema still works for this program. An outage is a check that did not pass, with the
+    /// reason.
     pub async fn self_check(&self) -> SelfCheck {
         let mut troubles = Vec::new();
         let mut note = |what: &str, result: Result<()>| match result {
@@ -47,12 +48,23 @@ impl Database {
         let encryption = note("encryption", self.check_encryption().await);
         let audit = note("audit", self.check_audit().await);
         let access_control = note("access control", self.check_access_control().await);
+        note("schema", self.check_schema().await);
         SelfCheck {
             encryption,
             audit,
             access_control,
             trouble: (!troubles.is_empty()).then(|| troubles.join("; ")),
         }
+    }
+
+    /// A later version may have taken away what this one needs, while it hung.
+    async fn check_schema(&self) -> Result<()> {
+        let tx = self.platform_tx().await?;
+        let oldest = tx
+            .query_one("SELECT oldest FROM schema_support", &[])
+            .await?;
+        tx.commit(&[]).await?;
+        migrate::must_be_supported(oldest.get(0))
     }
 
     /// Opens the newest stored record of some facilities, and a value sealed just now for those without one.
