@@ -11,7 +11,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 pub const HYSIO: &str = env!("CARGO_BIN_EXE_hysio");
 const BACK_WITHIN: Duration = Duration::from_secs(60);

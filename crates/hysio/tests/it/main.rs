@@ -11,6 +11,7 @@ mod killed;
 mod learning;
 mod openapi;
 mod operations;
+mod partitions;
 mod records;
 mod scaling;
 mod sign_in;
