@@ -7,6 +7,7 @@ mod files;
 mod hysio;
 pub mod plan;
 mod redis;
+pub mod restored;
 mod secrets;
 pub mod state;
 mod supervisor;
@@ -28,7 +29,7 @@ use self::{
     supervisor::{Service, Stop, Supervisor},
 };
 use crate::{
-    commands::up::{first, pools::Pools, say},
+    commands::up::{backups::Backups, first, pools::Pools, say},
     config::Config,
     lifecycle::Lifecycle,
     start,
@@ -69,6 +70,7 @@ impl Cluster {
             plan.data(""),
             plan.state.join("log"),
             plan.state.join("fenced"),
+            plan.backups("hysio"),
         ] {
             fs::create_dir_all(folder)?;
         }
@@ -78,6 +80,7 @@ impl Cluster {
             plan.run(),
             plan.state.join("log"),
             plan.data("nginx"),
+            plan.backups("pgbackrest"),
         ] {
             files::hand_over(&folder, user.as_ref())?;
         }
@@ -120,6 +123,7 @@ impl Cluster {
         if self.plan.workers {
             pools = Some(Pools::of_workers(&config, Some(&file), db, &calls).await?);
         }
+        let backups = Backups::start(&config, false);
         self.supervisor.note(|state| state.ready = true);
         say(&format!(
             "the cluster is up: open {}",
@@ -132,6 +136,7 @@ impl Cluster {
         if let Some(pools) = pools {
             pools.stop(&lifecycle.hard).await;
         }
+        backups.stop().await;
         outcome
     }
 
@@ -155,6 +160,7 @@ impl Cluster {
         say("the schema …");
         first::prepare(&config, is_new)?;
         let welcome = first::found(&config).await?;
+        restored::tell(&self.plan, &config).await?;
         say("Hysio's own services …");
         self.group();
         hysio::start(&self.plan, &mut self.supervisor)?;

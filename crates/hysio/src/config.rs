@@ -140,6 +140,9 @@ pub struct Backup {
     pub wal_seconds: u64,
     /// Megabytes a second that a backup reads from the database at most.
     pub megabytes_per_second: u32,
+    /// What backs an external database up: a program and its arguments, such as deploy/postgres/backup.sh. The last line that it
+    /// prints says what there is: `{"path": "…", "bytes": …}`.
+    pub command: Vec<String>,
 }
 
 impl Default for Backup {
@@ -150,6 +153,7 @@ impl Default for Backup {
             keep: 7,
             wal_seconds: 60,
             megabytes_per_second: 50,
+            command: Vec::new(),
         }
     }
 }

@@ -22,7 +22,7 @@ mod store;
 mod verify;
 mod wal;
 
-pub use create::{Created, Keys, Options, Source, create};
+pub use create::{Created, Keys, Options, Source, create, keep_beside};
 pub use error::Error;
 pub use gently::gently;
 pub use manifest::{Cluster, FileEntry, Manifest};

@@ -118,11 +118,20 @@ impl Databases<'_> {
         self.until_ready(name).await
     }
 
+    fn is_restoring(&self, name: &str) -> bool {
+        self.plan.data(name).join("recovery.signal").exists()
+    }
+
     async fn until_ready(&self, name: &str) -> anyhow::Result<()> {
-        let deadline = tokio::time::Instant::now() + READY_WITHIN;
+        let mut deadline = tokio::time::Instant::now() + READY_WITHIN;
         loop {
-            let asked = run(self.psql(name, "SELECT 1"), "psql").await;
+            let asked = run(self.psql(name, "SELECT pg_is_in_recovery()"), "psql").await;
             match asked {
+                // One that was restored replays its log first, and takes as long as there is log.
+                Ok(said) if said.trim() == "t" && self.is_restoring(name) => {
+                    deadline = tokio::time::Instant::now() + READY_WITHIN;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
                 Ok(_) => return Ok(()),
                 Err(error) if tokio::time::Instant::now() > deadline => {
                     return Err(error.context(format!(
@@ -227,6 +236,45 @@ fn replica_arguments(plan: &Plan, name: &str) -> Vec<String> {
         plan.data(name).display().to_string(),
         plan.tls("ca.pem").display().to_string(),
     ]
+}
+
+/// Backs the primary up, whichever server that is.
+pub(super) fn backup_command(plan: &Plan, user: Option<&User>) -> Vec<String> {
+    let mut command = as_user(user);
+    command.extend([
+        "/bin/sh".to_owned(),
+        plan.etc("postgres/backup.sh").display().to_string(),
+    ]);
+    for name in DATABASES {
+        command.extend(plan.pgbackrest(name).map(|it| it.display().to_string()));
+    }
+    command
+}
+
+/// Restores the first server; the others become its replicas at the next start.
+pub(super) fn restore_command(
+    plan: &Plan,
+    user: Option<&User>,
+    until: Option<&str>,
+) -> Vec<String> {
+    let mut command = as_user(user);
+    command.extend([
+        "/bin/sh".to_owned(),
+        plan.etc("postgres/restore.sh").display().to_string(),
+    ]);
+    command.extend(
+        plan.pgbackrest(DATABASES[0])
+            .map(|it| it.display().to_string()),
+    );
+    command.extend(until.map(str::to_owned));
+    command
+}
+
+fn as_user(user: Option<&User>) -> Vec<String> {
+    let Some(user) = user else { return Vec::new() };
+    ["runuser", "-u", &user.name, "--"]
+        .map(str::to_owned)
+        .into()
 }
 
 fn pgpass(plan: &Plan) -> PathBuf {

@@ -35,6 +35,7 @@ impl Engines {
         let redis_server = need("redis-server", "redis-server", plan.redis);
         let redis_cli = need("redis-cli", "redis-tools", plan.redis);
         let prometheus = need("prometheus", "prometheus", plan.prometheus);
+        need("pgbackrest", "pgbackrest", plan.backups);
         match (postgres, nginx, pgbouncer) {
             (Some(postgres), Some(nginx), Some(pgbouncer)) if missing.is_empty() => Ok(Self {
                 postgres: postgres.parent().unwrap_or(Path::new("/")).to_owned(),

@@ -27,7 +27,16 @@ use super::{
 struct Deploy;
 
 /// Folders whose files are written here; those of `deploy/…/site` are examples for others.
-const COPIED: [&str; 5] = ["postgres/", "pgbouncer/", "redis/", "nginx/", "prometheus/"];
+const COPIED: [&str; 6] = [
+    "postgres/",
+    "pgbouncer/",
+    "pgbackrest/",
+    "redis/",
+    "nginx/",
+    "prometheus/",
+];
+/// What was written last is archived after so many seconds, if not before.
+const ARCHIVE_SECONDS: u32 = 60;
 
 pub(super) fn write(plan: &Plan, secrets: &Secrets) -> anyhow::Result<()> {
     for name in Deploy::iter().filter(|name| COPIED.iter().any(|part| name.starts_with(part))) {
@@ -46,6 +55,7 @@ pub(super) fn write(plan: &Plan, secrets: &Secrets) -> anyhow::Result<()> {
         }
     }
     pgbouncer(plan, secrets)?;
+    pgbackrest(plan, secrets)?;
     if plan.redis {
         redis(plan, secrets)?;
     }
@@ -97,6 +107,44 @@ fn pgbouncer(plan: &Plan, secrets: &Secrets) -> anyhow::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Each server's own folder; they share one repository.
+fn pgbackrest(plan: &Plan, secrets: &Secrets) -> anyhow::Result<()> {
+    let (repository, temporary) = (plan.backups("pgbackrest"), plan.run().join("pgbackrest"));
+    for folder in [&repository, &temporary] {
+        fs::create_dir_all(folder)?;
+    }
+    for name in DATABASES {
+        let [_, site] = plan.pgbackrest(name);
+        fs::create_dir_all(&site)?;
+        let temporary = temporary.display();
+        let text = format!(
+            "[global]\nrepo1-path={}\nrepo1-cipher-pass={}\nlock-path={temporary}\nspool-path={temporary}\nlog-path={temporary}\n\n\
+             [hysio]\npg1-path={}\npg1-port={}\npg1-socket-path={}\npg1-user=postgres\n",
+            repository.display(),
+            secrets.backups,
+            plan.data(name).display(),
+            plan.database_port(),
+            socket(plan, name).display(),
+        );
+        private(&site.join("site.conf"))?.write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The settings of a server that archives its log.
+fn archive(plan: &Plan, name: &str) -> String {
+    if !plan.backups {
+        return "archive_mode = off\n".to_owned();
+    }
+    let [config, site] = plan.pgbackrest(name);
+    format!(
+        "archive_mode = on\narchive_timeout = {ARCHIVE_SECONDS}s\n\
+         archive_command = 'pgbackrest --config={} --config-include-path={} --stanza=hysio archive-push %p'\n",
+        config.display(),
+        site.display()
+    )
 }
 
 fn redis(plan: &Plan, secrets: &Secrets) -> anyhow::Result<()> {
@@ -250,7 +298,7 @@ pub(super) fn database(plan: &Plan, number: usize, size: &str) -> anyhow::Result
         etc.join("site.conf"),
         format!(
             "listen_addresses = '{}'\nport = {}\nunix_socket_directories = '{}'\nssl_cert_file = '{}'\nssl_key_file = '{}'\n\
-             ssl_ca_file = '{}'\ncluster_name = '{name}'\nhba_file = '{}'\nident_file = '{}'\n",
+             ssl_ca_file = '{}'\ncluster_name = '{name}'\nhba_file = '{}'\nident_file = '{}'\n{}",
             Plan::database_host(number),
             plan.database_port(),
             socket(plan, name).display(),
@@ -259,6 +307,7 @@ pub(super) fn database(plan: &Plan, number: usize, size: &str) -> anyhow::Result
             plan.tls("ca.pem").display(),
             etc.join("pg_hba.conf").display(),
             etc.join("pg_ident.conf").display(),
+            archive(plan, name),
         ),
     )?;
     // In the order in which Debian's conf.d is read: by name, and the place has the last word.

@@ -5,7 +5,7 @@ use std::{fs, io::Write as _, net::SocketAddr, time::Duration};
 use nix::unistd::User;
 
 use super::{
-    databases::{failover, primary_url},
+    databases::{backup_command, failover, primary_url},
     plan::{Plan, QUEUE_NODES},
     secrets::{Secrets, private},
     supervisor::{Service, Supervisor},
@@ -78,6 +78,10 @@ pub(super) fn configuration(
         directory: plan.etc("pgbouncer"),
     });
     config.failover = Some(failover(plan, secrets, user));
+    config.backup.directory = Some(plan.backups("hysio"));
+    if plan.backups {
+        config.backup.command = backup_command(plan, user);
+    }
     Ok(config)
 }
 
@@ -90,6 +94,7 @@ pub(super) fn write(plan: &Plan, config: &Config) -> anyhow::Result<()> {
     let mut config = config.clone();
     config.database.owner_url = None;
     config.failover = None;
+    config.backup.command = Vec::new();
     let text = serde_json::to_string_pretty(&config)?;
     Ok(private(&plan.hysio_config())?.write_all(text.as_bytes())?)
 }

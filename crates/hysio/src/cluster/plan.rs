@@ -28,6 +28,9 @@ pub struct Plan {
     pub scaler: bool,
     pub redis: bool,
     pub prometheus: bool,
+    /// Whether the database's log is archived, and backed up from time to time.
+    #[serde(default)]
+    pub backups: bool,
     /// Megabytes for each PostgreSQL.
     pub database_megabytes: u64,
 }
@@ -181,6 +184,25 @@ impl Plan {
         self.state.join("fenced").join(name)
     }
 
+    /// The database's repository and what belongs to it.
+    #[must_use]
+    pub fn backups(&self, of: &str) -> PathBuf {
+        self.state.join("backups").join(of)
+    }
+
+    /// pgBackRest's configuration for a server: a file, and a folder of further ones.
+    #[must_use]
+    pub fn pgbackrest(&self, database: &str) -> [PathBuf; 2] {
+        let etc = self.etc("pgbackrest");
+        [etc.join("pgbackrest.conf"), etc.join(database)]
+    }
+
+    /// Says that the database was restored, until that is written into its trail.
+    #[must_use]
+    pub fn restored(&self) -> PathBuf {
+        self.state.join("restored.json")
+    }
+
     /// The configuration of Hysio's own processes.
     #[must_use]
     pub fn hysio_config(&self) -> PathBuf {
@@ -240,6 +262,7 @@ mod tests {
             scaler: true,
             redis: true,
             prometheus: true,
+            backups: true,
             database_megabytes: 512,
         };
         let all = plan.addresses();

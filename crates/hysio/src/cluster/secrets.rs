@@ -13,6 +13,9 @@ pub struct Secrets {
     pub failover: String,
     pub pgbouncer_admin: String,
     pub redis: String,
+    /// The passphrase of the backups. Empty in a cluster from before there were any.
+    #[serde(default)]
+    pub backups: String,
 }
 
 impl Secrets {
@@ -21,9 +24,14 @@ impl Secrets {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         if path.exists() {
             let text = fs::read_to_string(path)?;
-            return serde_json::from_str(&text).with_context(|| {
+            let mut secrets: Self = serde_json::from_str(&text).with_context(|| {
                 format!("{} does not hold the cluster's passwords", path.display())
-            });
+            })?;
+            if secrets.backups.is_empty() {
+                secrets.backups = password()?;
+                secrets.write(path)?;
+            }
+            return Ok(secrets);
         }
         let secrets = Self {
             owner: password()?,
@@ -32,9 +40,14 @@ impl Secrets {
             failover: password()?,
             pgbouncer_admin: password()?,
             redis: password()?,
+            backups: password()?,
         };
-        private(path)?.write_all(serde_json::to_string_pretty(&secrets)?.as_bytes())?;
+        secrets.write(path)?;
         Ok(secrets)
+    }
+
+    fn write(&self, path: &Path) -> anyhow::Result<()> {
+        Ok(private(path)?.write_all(serde_json::to_string_pretty(self)?.as_bytes())?)
     }
 }
 

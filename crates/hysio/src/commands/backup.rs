@@ -1,5 +1,6 @@
 //! `hysio backup`: makes, lists, proves and restores backups of this machine.
 
+pub mod elsewhere;
 pub mod make;
 mod progress;
 mod restore;
@@ -94,7 +95,7 @@ impl Command {
         super::block_on(async {
             match self.action {
                 Action::Create(create) => create.run(&config).await,
-                Action::List(list) => list.run(&config),
+                Action::List(list) => list.run(&config).await,
                 Action::Verify(verify) => verify.run(&config).await,
                 Action::Restore(restore) => restore.run(&config).await,
                 Action::Record(record) => record.run(&config).await,
@@ -105,8 +106,19 @@ impl Command {
 
 impl Create {
     async fn run(self, config: &Config) -> anyhow::Result<()> {
-        must_be_ours(config)?;
         let store = store(config, self.to.as_deref())?;
+        if elsewhere::is_wanted(config) {
+            anyhow::ensure!(
+                !self.with_keys,
+                "--with-keys is for the private database: copy {} yourself, to another place than the backups",
+                config.paths.master_key().display()
+            );
+            return show::elsewhere(
+                &elsewhere::create(config, &store, Unwatched).await?,
+                self.json,
+            );
+        }
+        must_be_ours(config)?;
         let server = make::running_server(config).await?;
         let request = make::Request {
             with_keys: self.with_keys,
@@ -123,9 +135,10 @@ impl Create {
 }
 
 impl List {
-    fn run(self, config: &Config) -> anyhow::Result<()> {
-        if self.from.is_none() {
-            must_be_ours(config)?;
+    async fn run(self, config: &Config) -> anyhow::Result<()> {
+        if self.from.is_none() && config.database.url.is_some() {
+            let client = migrate::connect(&owner_config(config)?).await?;
+            return show::noted(&backups::noted(&client).await?, self.json);
         }
         let store = store(config, self.from.as_deref())?;
         show::list(&store, &store.list()?, self.json)
@@ -221,7 +234,7 @@ fn must_be_ours(config: &Config) -> anyhow::Result<()> {
     anyhow::ensure!(
         config.database.url.is_none(),
         "database.url is set, so backing up is that server's own job (pgBackRest, Barman, or your provider's snapshots), \
-         and {} is to be copied with it. After each, tell Hysio: \
+         and {} is to be copied with it: set backup.command, or tell Hysio after each: \
          hysio backup record --taken-at 2026-03-01T02:00:00Z --path \"where it is\"",
         config.paths.blobs().display()
     );

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -23,6 +24,7 @@ use crate::{
     cluster::{
         Cluster,
         plan::{self, Plan},
+        restored,
         state::State,
     },
     config::Config,
@@ -48,6 +50,8 @@ enum What {
     Status(Status),
     /// Restart the apps one after another, without a failed request.
     Restart(Restart),
+    /// Restore the database of a cluster that is down, as it was at a moment.
+    Restore(Restore),
     /// End everything. The data is kept.
     Down(Place),
 }
@@ -103,6 +107,36 @@ struct Restart {
 }
 
 #[derive(Debug, Args)]
+struct Restore {
+    #[command(flatten)]
+    place: Place,
+    /// The moment to go back to, such as 2026-03-01T11:59:00Z. Without it, all there is in the archive.
+    #[arg(long, value_name = "TIMESTAMP")]
+    until: Option<Timestamp>,
+}
+
+impl Restore {
+    async fn run(self) -> anyhow::Result<()> {
+        let folder = self.place.folder(&self.place.config.load()?)?;
+        let state = State::read(&folder)?
+            .with_context(|| format!("no cluster was ever started in {}", folder.display()))?;
+        anyhow::ensure!(
+            !state.is_alive(),
+            "the cluster runs: end it first with `hysio cluster down`"
+        );
+        anyhow::ensure!(
+            state.plan.backups,
+            "the cluster was started with --no-backups: there is nothing to restore from"
+        );
+        say(&restored::restore(&state.plan, self.until).await?);
+        say(
+            "start it with `hysio cluster up`: the log is replayed up to that moment, and the replicas are made anew",
+        );
+        Ok(())
+    }
+}
+
+#[derive(Debug, Args)]
 struct Up {
     #[command(flatten)]
     place: Place,
@@ -128,6 +162,9 @@ struct Up {
     no_redis: bool,
     #[arg(long)]
     no_prometheus: bool,
+    /// Archive no log and make no backups.
+    #[arg(long)]
+    no_backups: bool,
     /// Stay here, and end everything with Ctrl-C.
     #[arg(long)]
     foreground: bool,
@@ -139,6 +176,7 @@ impl Command {
             What::Up(up) => up.run(),
             What::Status(it) => status::show(&it.place.running()?, it.json),
             What::Restart(it) => super::block_on(restart::run(it.place.running()?, it.all)),
+            What::Restore(it) => super::block_on(it.run()),
             What::Down(place) => down(&place.running()?),
         }
     }
@@ -156,6 +194,7 @@ impl Up {
             scaler: !self.no_scaler,
             redis: !self.no_redis,
             prometheus: !self.no_prometheus,
+            backups: !self.no_backups,
             database_megabytes: self.database_megabytes,
         };
         plan.check()?;

@@ -1,7 +1,7 @@
 //! `hysio up`: everything on this machine, in one command. This process holds the database and watches the services,
 //! which are processes of their own; it ends them in order.
 
-mod backups;
+pub mod backups;
 pub(crate) mod first;
 pub(crate) mod pools;
 mod services;

@@ -89,6 +89,15 @@ impl Browser {
         Some(self.patient(0).send().await.ok()?.status())
     }
 
+    /// How many there are.
+    pub async fn patients(&self) -> usize {
+        let listed = self
+            .send(self.request("GET", "/api/patients?limit=200"))
+            .await;
+        let patients = listed["patients"].as_array();
+        patients.unwrap_or_else(|| panic!("{listed}")).len()
+    }
+
     /// An encounter with a dictation.
     pub async fn dictate(&self, number: usize, audio: &[u8]) -> String {
         let patient = self.send(self.patient(number)).await;

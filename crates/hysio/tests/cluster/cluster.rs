@@ -29,7 +29,7 @@ pub struct Cluster {
 impl Cluster {
     /// Each test has ports of its own.
     pub fn up(base_port: u16) -> Self {
-        Self::up_with(base_port, &["--no-prometheus"])
+        Self::up_with(base_port, &["--no-prometheus", "--no-backups"])
     }
 
     pub fn up_with(base_port: u16, more: &[&str]) -> Self {
@@ -96,6 +96,10 @@ impl Cluster {
             cluster.log("cluster")
         );
         cluster
+    }
+
+    pub fn down(&self) {
+        let _ = self.hysio(&["cluster", "down"]).args(self.place()).output();
     }
 
     pub fn place(&self) -> [String; 2] {
@@ -227,7 +231,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        let _ = self.hysio(&["cluster", "down"]).args(self.place()).output();
+        self.down();
     }
 }
 

@@ -28,7 +28,7 @@ async fn nothing_acknowledged_is_missing_whatever_clocks_cables_and_disks_do() {
     let (cluster, disk) = tokio::task::block_in_place(|| {
         let cluster = Cluster::prepared();
         let disk = SmallDisk::mount(cluster.folder().join("data/db1"));
-        let more = ["--no-prometheus", "--no-workers"];
+        let more = ["--no-prometheus", "--no-workers", "--no-backups"];
         (cluster.start(BASE_PORT, &more), disk)
     });
     let browser = Browser::sign_in(&cluster, BASE_PORT).await;

@@ -7,5 +7,6 @@ mod dictations;
 mod failover;
 mod faults;
 mod maintenance;
+mod restore;
 mod scaling;
 mod storm;

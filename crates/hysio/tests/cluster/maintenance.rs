@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, HYSIO, pause, text};
 fn an_upgrade_and_a_division_of_partitions_fail_no_request() {
     let cluster = Cluster::prepared()
         .with_its_own_program()
-        .start(24_000, &["--no-prometheus"]);
+        .start(24_000, &["--no-prometheus", "--no-backups"]);
     let working = cluster.load(110);
     pause(12);
     upgrade(&cluster);

@@ -10,7 +10,7 @@ use crate::cluster::{Cluster, pause, text};
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_follow_a_transaction_and_an_alert_the_people() {
     let cluster = tokio::task::block_in_place(|| {
-        let cluster = Cluster::up_with(23_000, &[]);
+        let cluster = Cluster::up_with(23_000, &["--no-backups"]);
         the_pool_of_connections_is_scaled(&cluster);
         cluster
     });

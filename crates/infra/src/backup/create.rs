@@ -102,6 +102,32 @@ pub fn create(
     })
 }
 
+/// What an external database's backup needs beside it: the recordings, and the key that signs the trail, sealed under the master
+/// key. Only what is new is copied. Returns how many recordings that was.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn keep_beside(
+    store: &Store,
+    live_recordings: &Path,
+    keys: &Keys,
+    watcher: &dyn Watcher,
+) -> Result<usize> {
+    let _lock = store.lock()?;
+    let copied = recordings::mirror(live_recordings, &store.recordings(), watcher)?;
+    let master = MasterKeys::load(&keys.master)?;
+    let audit = fs::read(&keys.audit)
+        .map(zeroize::Zeroizing::new)
+        .map_err(Error::io("read", &keys.audit))?;
+    let dir = store.path().join(KEYS);
+    files::create_private(&dir)?;
+    files::write_durably(
+        &dir.join(SEALED_AUDIT_KEY),
+        &master.seal_file(AUDIT_KEY, &audit),
+    )?;
+    Ok(copied.new)
+}
+
 /// A backup that was made is one, also when an older one cannot be removed.
 fn remove_superfluous(store: &Store, source: &Source, options: Options, lock: &Lock) -> Vec<Uuid> {
     store

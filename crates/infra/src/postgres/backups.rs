@@ -43,6 +43,30 @@ impl Database {
     }
 }
 
+/// A backup that was noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    pub id: Uuid,
+    pub taken_at: Timestamp,
+    pub bytes: u64,
+    pub path: String,
+}
+
+/// Those that were noted, newest first.
+pub async fn noted(client: &Client) -> Result<Vec<Noted>> {
+    let sql = "SELECT id, taken_at, bytes, path FROM backups ORDER BY taken_at DESC, id DESC";
+    let rows = client.query(sql, &[]).await?;
+    Ok(rows
+        .iter()
+        .map(|row| Noted {
+            id: row.get(0),
+            taken_at: row.get(1),
+            bytes: row.get::<_, i64>(2).unsigned_abs(),
+            path: row.get(3),
+        })
+        .collect())
+}
+
 /// Notes a backup that was made, and forgets those that were removed for it.
 pub async fn record(client: &mut Client, backup: &NewBackup, removed: &[Uuid]) -> Result<()> {
     let tx = client.transaction().await?;

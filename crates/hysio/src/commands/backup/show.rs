@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use comfy_table::{Table, presets::NOTHING};
-use hysio_infra::backup::{Created, Damaged, Listing, Manifest, Store, Verified};
+use hysio_infra::{
+    backup::{Created, Damaged, Listing, Manifest, Store, Verified},
+    postgres::backups::{NewBackup, Noted},
+};
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 
@@ -33,6 +36,50 @@ pub fn created(created: &Created, as_json: bool) -> Result<()> {
             "The master key is not in it, and without that key nobody can read it: keep a copy of the key elsewhere."
         );
     }
+    Ok(())
+}
+
+pub fn elsewhere(made: &NewBackup, as_json: bool) -> Result<()> {
+    if as_json {
+        return print(
+            &json!({ "id": made.id, "taken_at": made.taken_at, "bytes": made.bytes, "path": made.path }),
+        );
+    }
+    println!(
+        "backup {} is complete: {}, {}",
+        made.id,
+        made.path,
+        HumanBytes(made.bytes)
+    );
+    Ok(())
+}
+
+/// Backups of an external database, as they were noted.
+pub fn noted(noted: &[Noted], as_json: bool) -> Result<()> {
+    if as_json {
+        let all: Vec<Value> = noted
+            .iter()
+            .map(|it| json!({ "id": it.id, "taken_at": it.taken_at, "bytes": it.bytes, "path": it.path }))
+            .collect();
+        return print(&json!({ "backups": all }));
+    }
+    if noted.is_empty() {
+        println!("no backup was noted");
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_header(["ID", "TAKEN AT", "SIZE", "WHERE"]);
+    for it in noted {
+        table.add_row([
+            it.id.to_string(),
+            format!("{:.0}", it.taken_at),
+            HumanBytes(it.bytes).to_string(),
+            it.path.clone(),
+        ]);
+    }
+    println!("{table}");
     Ok(())
 }
 

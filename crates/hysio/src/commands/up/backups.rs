@@ -3,14 +3,21 @@
 
 use std::time::Duration;
 
-use hysio_infra::backup::{self, Store, Watcher, gently};
+use hysio_infra::{
+    backup::{self, Store, Watcher, gently},
+    postgres::{backups, migrate},
+};
 use jiff::Timestamp;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    commands::backup::make::{self, Request},
+    commands::backup::{
+        elsewhere,
+        make::{self, Request},
+    },
     config::Config,
+    start::owner_config,
     telemetry,
 };
 
@@ -25,10 +32,11 @@ pub struct Backups {
 }
 
 impl Backups {
-    /// Where the database is not ours, backing it up isn't either.
+    /// Where the database is not ours, backing it up is its own program's job, if there is one.
     pub fn start(config: &Config, ours: bool) -> Self {
         let stop = CancellationToken::new();
-        let wanted = ours && config.backup.every_hours > 0;
+        let possible = ours || elsewhere::is_wanted(config);
+        let wanted = possible && config.backup.every_hours > 0;
         let task = wanted.then(|| tokio::spawn(run(config.clone(), stop.clone())));
         Self { stop, task }
     }
@@ -56,12 +64,12 @@ async fn run(config: Config, stop: CancellationToken) {
 
 /// Does what is due, and says when to look again.
 async fn look(config: &Config, store: &Store, stop: &CancellationToken) -> Duration {
-    let done = match age_of_newest(store) {
+    let done = match age_of_newest(config, store).await {
         Ok(Some(age)) if age < Duration::from_secs(config.backup.every_hours * 3_600) => {
             keep_up(config, store, stop).await
         }
         Ok(age) => make_one(config, store, age.is_some(), stop).await,
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     };
     match done {
         Ok(()) => LOOK_EVERY,
@@ -74,11 +82,18 @@ async fn look(config: &Config, store: &Store, stop: &CancellationToken) -> Durat
     }
 }
 
-/// By the store itself: a restored database knows of backups that are elsewhere.
-fn age_of_newest(store: &Store) -> backup::Result<Option<Duration>> {
-    let newest = store.list()?.backups.into_iter().next();
-    Ok(newest.map(|manifest| {
-        let age = Timestamp::now().duration_since(manifest.taken_at);
+async fn age_of_newest(config: &Config, store: &Store) -> anyhow::Result<Option<Duration>> {
+    let taken_at = if elsewhere::is_wanted(config) {
+        let client = migrate::connect(&owner_config(config)?).await?;
+        let noted = backups::noted(&client).await?;
+        noted.first().map(|newest| newest.taken_at)
+    } else {
+        // By the store itself: a restored database knows of backups that are elsewhere.
+        let backups = store.list()?.backups;
+        backups.first().map(|manifest| manifest.taken_at)
+    };
+    Ok(taken_at.map(|taken_at| {
+        let age = Timestamp::now().duration_since(taken_at);
         age.try_into().unwrap_or_default()
     }))
 }
@@ -89,12 +104,18 @@ async fn make_one(
     there_is_one: bool,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
+    let stop = Stop(stop.clone());
+    if elsewhere::is_wanted(config) {
+        let made = elsewhere::create(config, store, stop).await?;
+        tracing::info!(backup = %made.id, bytes = made.bytes, path = made.path, "backed up");
+        return Ok(());
+    }
     let request = Request {
         with_keys: false,
         // The first one is small, and soon is better.
         spread: there_is_one,
     };
-    let created = make::create(config, store, request, Stop(stop.clone())).await?;
+    let created = make::create(config, store, request, stop).await?;
     let manifest = &created.manifest;
     tracing::info!(
         backup = %manifest.id,
