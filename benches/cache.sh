@@ -17,7 +17,7 @@ main() {
     work=$(mktemp -d)
     chmod 711 "$work" # the servers' own user passes through
     export HYSIO__PATHS__INSTALL=${HYSIO_VENDOR:-$root/vendor}
-    "$target/release/hysio" cluster up --state "$work/cluster" --base-port "$port" --transcription 1 --diagnosecode 1 >&2
+    "$target/release/hysio" cluster up --state "$work/cluster" --base-port "$port" --transcription 1 --diagnosecode 1 --no-backups >&2
     local before password
     before=$(cut -d ' ' -f 1-3 /proc/loadavg)
     password=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["redis"])' "$work/cluster/secrets.json")

@@ -17,7 +17,7 @@ main() {
     chmod 711 "$work" # the servers' own user passes through
     export HYSIO__PATHS__INSTALL=${HYSIO_VENDOR:-$root/vendor}
     "$hysio" cluster up --state "$work/cluster" --base-port "${HYSIO_BENCH_PORT:-24000}" --transcription 1 --diagnosecode 1 \
-        --database-megabytes 2048 >&2
+        --no-backups --database-megabytes 2048 >&2
     local before
     before=$(cut -d ' ' -f 1-3 /proc/loadavg)
     [[ " $* " == *" --rates "* ]] || set -- --rates 100,200,400,800 "$@"
