@@ -1,5 +1,7 @@
 //! The planner from the command line: traces in, tables, JSON and a report out, and errors that say where and what to do.
 
+mod prometheus;
+
 use std::{
     fmt::Write as _,
     path::PathBuf,
