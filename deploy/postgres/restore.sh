@@ -38,8 +38,9 @@ fi
 mkdir -p "$data"
 chmod 0700 "$data"
 put_back() {
-    rm -rf "$data"
-    [ -z "$kept" ] || mv "$kept" "$data"
+    # The folder above may be another's.
+    find "$data" -mindepth 1 -delete
+    [ -z "$kept" ] || { rmdir "$data" && mv "$kept" "$data"; }
     echo "restore.sh: nothing was changed: the reason is above" >&2
     exit 1
 }

@@ -189,12 +189,8 @@ impl Databases<'_> {
         files::hand_over(&pgpass(self.plan), self.user)
     }
 
-    /// A folder that only the servers' user enters.
     fn folder(&self, path: &Path) -> anyhow::Result<()> {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::create_dir_all(path)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-        files::hand_over(path, self.user)
+        folder(path, self.user)
     }
 
     fn program(&self, name: &str) -> Command {
@@ -221,6 +217,14 @@ impl Databases<'_> {
         }
         psql
     }
+}
+
+/// One that only the servers' user enters.
+pub(super) fn folder(path: &Path, user: Option<&User>) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::create_dir_all(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    files::hand_over(path, user)
 }
 
 /// Of `sh`, to set a server up as a replica.

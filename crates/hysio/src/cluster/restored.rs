@@ -1,6 +1,9 @@
 //! Restoring a cluster's database to a moment, while the cluster is down.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use hysio_infra::postgres::{backups, migrate};
@@ -10,7 +13,7 @@ use tokio::process::Command;
 use uuid::Uuid;
 
 use super::{
-    databases::restore_command,
+    databases::{folder, restore_command},
     plan::{DATABASES, Plan},
     run, servers_user,
 };
@@ -29,39 +32,56 @@ pub async fn restore(plan: &Plan, until: Option<Timestamp>) -> anyhow::Result<St
     let (program, arguments) = words.split_first().context("a command has a program")?;
     let mut command = Command::new(program);
     command.args(arguments).current_dir("/");
-    let said = run(command, "restoring the database").await?;
+    let data = plan.data(DATABASES[0]);
+    // The servers' user may not: the folder above is ours.
+    let aside = set_aside(&data)?;
+    folder(&data, user.as_ref())?;
+    let said = match run(command, "restoring the database").await {
+        Ok(said) => said,
+        Err(error) => {
+            if let Some(aside) = aside {
+                fs::remove_dir_all(&data)?;
+                fs::rename(aside, &data)?;
+            }
+            return Err(error);
+        }
+    };
     // Everything below can be done again.
     fs::write(
         plan.restored(),
         json!({ "until": until, "at": Timestamp::now() }).to_string(),
     )?;
-    for name in &DATABASES[1..] {
-        set_aside(&plan.data(name))?;
-    }
-    for name in DATABASES {
-        let fence = plan.fence(name);
-        if fence.exists() {
-            fs::remove_file(fence)?;
-        }
-    }
-    // It named the primary of before.
-    let databases = plan.etc("pgbouncer/databases.ini");
-    if databases.exists() {
-        fs::remove_file(databases)?;
-    }
+    begin_anew(plan)?;
     Ok(said.trim().to_owned())
 }
 
-fn set_aside(data: &Path) -> anyhow::Result<()> {
+/// The first server is the primary, the others are copied from it, and nothing is left of an earlier failover.
+fn begin_anew(plan: &Plan) -> anyhow::Result<()> {
+    for name in &DATABASES[1..] {
+        set_aside(&plan.data(name))?;
+    }
+    let fences = DATABASES.map(|name| plan.fence(name));
+    for path in fences.iter().chain([&plan.etc("pgbouncer/databases.ini")]) {
+        if path.exists() {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where it is then; nothing if there was nothing.
+fn set_aside(data: &Path) -> anyhow::Result<Option<PathBuf>> {
     if !data.exists() {
-        return Ok(());
+        return Ok(None);
     }
     let mut name = data.as_os_str().to_owned();
     name.push(format!(
         ".before-{}",
         Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
     ));
-    fs::rename(data, &name).with_context(|| format!("{} cannot be set aside", data.display()))
+    let aside = PathBuf::from(name);
+    fs::rename(data, &aside).with_context(|| format!("{} cannot be set aside", data.display()))?;
+    Ok(Some(aside))
 }
 
 /// In the restored database: nobody is signed in, and its trail says what happened.

@@ -149,12 +149,10 @@ fn a_server_is_asked_for_weeks_and_answers_as_a_file_would() {
 
     // A counter that starts again is no negative demand.
     let report = json(&server.asks(&analyse, "rate(jobs_total[1h]) * 60"));
-    let most = &report["analysis"]["day"];
-    let hours = most["hours"]
-        .as_array()
-        .or_else(|| most["profile"].as_array());
-    for hour in hours.into_iter().flatten().filter_map(Value::as_f64) {
-        assert!((5.0..15.0).contains(&hour), "{most}");
+    let hours = report["analysis"]["day"]["slots"].as_array();
+    for hour in hours.expect("hours") {
+        let mean = hour["mean"].as_f64().expect("a number");
+        assert!((8.0..12.0).contains(&mean), "ten a minute: {hour}");
     }
 
     let forecast = json(&server.asks(

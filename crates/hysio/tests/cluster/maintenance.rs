@@ -60,15 +60,19 @@ fn upgrade(cluster: &Cluster) {
     assert!(why.contains("run a newer hysio"), "{why}");
 }
 
-/// A facility comes, and the fullest partition becomes two.
+/// Facilities come, and the fullest partition that holds several becomes two.
 fn divide(cluster: &Cluster) {
-    run(cluster, &["facility", "add", "One more"]);
+    let fullest = loop {
+        run(cluster, &["facility", "add", "One more"]);
+        let several = partitions(cluster)
+            .into_iter()
+            .filter(|it| it["facilities"].as_i64() > Some(1) && it["rows"].as_i64() > Some(0))
+            .max_by_key(|it| it["rows"].as_i64());
+        if let Some(fullest) = several {
+            break fullest;
+        }
+    };
     let before = partitions(cluster);
-    let fullest = before
-        .iter()
-        .filter(|it| it["facilities"].as_i64() > Some(1))
-        .max_by_key(|it| it["rows"].as_i64())
-        .expect("a partition of several facilities");
     let name = fullest["name"].as_str().expect("a name");
     let said = run(cluster, &["partition", "divide", name, "--json"]);
     let said: Value = serde_json::from_str(&said).expect("JSON");

@@ -50,7 +50,7 @@ async fn filled() -> (World, Client, Partition, Vec<i32>) {
     owner
         .execute(
             "INSERT INTO patient_records (facility_id, patient_id, medical_record, encounter_id, version)
-             SELECT $1[1 + n % cardinality($1)], 'p' || n, '{}', gen_random_uuid(), 1 FROM generate_series(1, $2::bigint) n",
+             SELECT ($1::integer[])[1 + n % cardinality($1::integer[])], 'p' || n, '{}', gen_random_uuid(), 1 FROM generate_series(1, $2::bigint) n",
             &[&facilities, &RECORDS],
         )
         .await
