@@ -15,6 +15,7 @@ mod keys;
 pub mod learning;
 pub mod migrate;
 pub mod notify;
+mod outage;
 pub mod page;
 pub mod partitions;
 pub mod patients;

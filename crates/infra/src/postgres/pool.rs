@@ -8,7 +8,9 @@ use rustls_platform_verifier::Verifier;
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{Error, Result, Tx, connection::Connection, keys::Vault, replica::Replica};
+use super::{
+    Error, Result, Tx, connection::Connection, keys::Vault, outage::Outage, replica::Replica,
+};
 use crate::trust;
 
 /// How long a caller waits for a free connection before it is told to come back later.
@@ -48,6 +50,7 @@ pub struct Database {
     vault: Arc<Vault>,
     pooled: bool,
     pub(super) replica: Option<Arc<Replica>>,
+    pub(super) outage: Arc<Outage>,
 }
 
 impl Database {
@@ -62,6 +65,7 @@ impl Database {
             vault: Arc::new(vault),
             pooled: settings.pooled,
             replica: replica.transpose()?,
+            outage: Arc::new(Outage::new()),
         })
     }
 

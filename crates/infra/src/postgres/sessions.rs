@@ -69,8 +69,14 @@ impl Database {
         }))
     }
 
-    /// The session of a token, if it lives; being asked for prolongs it.
+    /// The session of a token, if it lives; being asked for prolongs it. It is the first thing that a request needs, so a short
+    /// outage is waited through here.
     pub async fn session(&self, token_hash: &[u8], idle: Duration) -> Result<Option<Session>> {
+        let ask = async || self.session_now(token_hash, idle).await;
+        self.outage.through(ask).await
+    }
+
+    async fn session_now(&self, token_hash: &[u8], idle: Duration) -> Result<Option<Session>> {
         let client = self.client().await?;
         // Written at most once a minute: a session is asked for with every request.
         let sql = "WITH live AS (
