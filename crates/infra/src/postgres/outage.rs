@@ -8,8 +8,6 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use super::{Error, Result};
-
 /// From its beginning on; whoever asks later than that hears of the outage at once. Less than the 30 s after which NGINX gives up.
 const PATIENCE: Duration = Duration::from_secs(12);
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -35,20 +33,17 @@ impl Outage {
         }
     }
 
-    /// Asks again while the database is away, until the outage has lasted too long.
-    pub async fn through<T>(&self, ask: impl AsyncFn() -> Result<T>) -> Result<T> {
-        loop {
-            let answer = ask().await;
-            match answer {
-                Err(Error::Unavailable(_)) if self.is_short() => sleep(AGAIN_AFTER).await,
-                answer => {
-                    if !matches!(answer, Err(Error::Unavailable(_))) {
-                        self.since.store(0, Ordering::Relaxed);
-                    }
-                    return answer;
-                }
-            }
+    /// After an answer: whether to ask again, once a moment has passed. `away` says that the database could not be reached.
+    pub async fn passes(&self, away: bool) -> bool {
+        if !away {
+            self.since.store(0, Ordering::Relaxed);
+            return false;
         }
+        let short = self.is_short();
+        if short {
+            sleep(AGAIN_AFTER).await;
+        }
+        short
     }
 
     /// Notes the outage, if nobody did before.
@@ -67,24 +62,22 @@ impl Outage {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
-
     use super::*;
 
-    fn away<T>() -> Result<T> {
-        Err(Error::Unavailable("away".into()))
+    /// How often somebody asks who is told `away` so many times.
+    async fn asked(outage: &Outage, mut away: u32) -> u32 {
+        let mut asked = 1;
+        while outage.passes(away > 0).await {
+            away = away.saturating_sub(1);
+            asked += 1;
+        }
+        asked
     }
 
     #[tokio::test]
     async fn who_asks_in_a_short_outage_waits_for_the_answer() {
-        let (outage, asked) = (Outage::new(), AtomicU32::new(0));
-        let answer = outage
-            .through(async || match asked.fetch_add(1, Ordering::Relaxed) {
-                0..3 => away(),
-                _ => Ok(7),
-            })
-            .await;
-        assert_eq!(answer.expect("answered"), 7);
+        assert_eq!(asked(&Outage::new(), 3).await, 4);
+        assert_eq!(asked(&Outage::new(), 0).await, 1);
     }
 
     #[tokio::test]
@@ -92,32 +85,11 @@ mod tests {
         let patience = AGAIN_AFTER * 2;
         let outage = Outage::of(patience);
         sleep(patience * 2).await;
-        let asks = AtomicU32::new(0);
-        let ask = async || {
-            asks.fetch_add(1, Ordering::Relaxed);
-            away::<()>()
-        };
-        outage.through(ask).await.expect_err("away");
-        let first = asks.swap(0, Ordering::Relaxed);
+        let first = asked(&outage, u32::MAX).await;
         assert!(first > 1, "it was waited for: {first}");
-        outage.through(ask).await.expect_err("away");
-        assert_eq!(asks.swap(0, Ordering::Relaxed), 1, "known by now");
-        outage.through(async || Ok(())).await.expect("back");
-        outage.through(ask).await.expect_err("away");
-        let next = asks.swap(0, Ordering::Relaxed);
+        assert_eq!(asked(&outage, u32::MAX).await, 1, "known by now");
+        assert_eq!(asked(&outage, 0).await, 1, "back");
+        let next = asked(&outage, u32::MAX).await;
         assert!(next > 1, "the next one is a new one: {next}");
-    }
-
-    #[tokio::test]
-    async fn other_errors_are_not_waited_for() {
-        let asked = AtomicU32::new(0);
-        let wrong = Outage::new()
-            .through(async || {
-                asked.fetch_add(1, Ordering::Relaxed);
-                Err::<(), _>(Error::Query("wrong".into()))
-            })
-            .await;
-        assert!(wrong.is_err());
-        assert_eq!(asked.into_inner(), 1);
     }
 }

@@ -72,8 +72,13 @@ impl Database {
     /// The session of a token, if it lives; being asked for prolongs it. It is the first thing that a request needs, so a short
     /// outage is waited through here.
     pub async fn session(&self, token_hash: &[u8], idle: Duration) -> Result<Option<Session>> {
-        let ask = async || self.session_now(token_hash, idle).await;
-        self.outage.through(ask).await
+        loop {
+            let answer = self.session_now(token_hash, idle).await;
+            let away = matches!(answer, Err(Error::Unavailable(_)));
+            if !self.outage.passes(away).await {
+                return answer;
+            }
+        }
     }
 
     async fn session_now(&self, token_hash: &[u8], idle: Duration) -> Result<Option<Session>> {
