@@ -232,9 +232,11 @@ mod tests {
     #[test]
     fn what_takes_away_says_so_in_its_name_and_asks_first() {
         for migration in runner().get_migrations() {
-            let asks = migration
-                .sql()
-                .is_some_and(|sql| sql.contains("SELECT contract("));
+            let sql = migration.sql().unwrap_or_default();
+            let first = sql
+                .lines()
+                .find(|line| !line.trim().is_empty() && !line.starts_with("--"));
+            let asks = first.is_some_and(|line| line.starts_with("SELECT contract("));
             assert_eq!(
                 asks,
                 migration.name().starts_with(CONTRACT),
