@@ -7,6 +7,7 @@ mod browser;
 mod cluster;
 mod database;
 mod process;
+mod small_disk;
 mod smtp;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub use browser::{Browser, Microphone};
 pub use database::TestDatabase;
 pub use process::{Hysio, free_port};
+pub use small_disk::SmallDisk;
 pub use smtp::{Mail, Smtp};
 
 /// The folder that the installer fills: `HYSIO_VENDOR`, or `vendor` in the repository.

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hysio_testkit::SmallDisk;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -27,7 +28,7 @@ const WELL_WITHIN: Duration = Duration::from_secs(60);
 async fn nothing_acknowledged_is_missing_whatever_clocks_cables_and_disks_do() {
     let (cluster, disk) = tokio::task::block_in_place(|| {
         let cluster = Cluster::prepared();
-        let disk = SmallDisk::mount(cluster.folder().join("data/db1"));
+        let disk = SmallDisk::mount(&cluster.folder().join("data/db1"), 500);
         let more = ["--no-prometheus", "--no-workers", "--no-backups"];
         (cluster.start(BASE_PORT, &more), disk)
     });
@@ -51,7 +52,7 @@ async fn nothing_acknowledged_is_missing_whatever_clocks_cables_and_disks_do() {
     if let Some(disk) = &disk {
         disk.fill();
         until_refused(&browser).await;
-        std::fs::remove_file(disk.filler()).expect("room");
+        disk.clear();
         until_well(&browser).await;
     } else {
         eprintln!("passed over: this user may not mount a small file system");
@@ -165,42 +166,6 @@ impl Cut {
 impl Drop for Cut {
     fn drop(&mut self) {
         Self::route("del", &self.0);
-    }
-}
-
-/// A small disk for one server, gone with this value.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    /// `None` where this user may not mount.
-    fn mount(at: PathBuf) -> Option<Self> {
-        std::fs::create_dir_all(&at).expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=500m,mode=755", "tmpfs"])
-            .arg(&at)
-            .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then_some(Self(at))
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.join("filler")
-    }
-
-    /// Writes until nothing more fits.
-    fn fill(&self) {
-        use std::io::Write as _;
-        let mut file = std::fs::File::create(self.filler()).expect("a file");
-        for chunk in [&[7_u8; 1 << 16][..], &[7_u8; 512]] {
-            while file.write_all(chunk).is_ok() {}
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
     }
 }
 

@@ -6,7 +6,7 @@ mod scaling;
 
 use std::{process::Command, time::Duration};
 
-use hysio_testkit::vendor_dir;
+use hysio_testkit::{SmallDisk, vendor_dir};
 use machine::{BINARY, Machine, kill, speech};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -170,47 +170,11 @@ async fn a_second_start_finds_the_data_and_one_without_its_key_is_refused() {
     );
 }
 
-/// A small disk of its own for the installation, gone with this value.
-struct SmallDisk(std::path::PathBuf);
-
-impl SmallDisk {
-    /// `None` where this user may not mount.
-    fn mount(at: std::path::PathBuf) -> Option<Self> {
-        std::fs::create_dir_all(&at).expect("a folder");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=400m,mode=755", "tmpfs"])
-            .arg(&at)
-            .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then_some(Self(at))
-    }
-
-    fn filler(&self) -> std::path::PathBuf {
-        self.0.join("filler")
-    }
-
-    /// Writes until nothing more fits.
-    fn fill(&self) {
-        use std::io::Write as _;
-        let mut file = std::fs::File::create(self.filler()).expect("a file");
-        for chunk in [&[7_u8; 1 << 16][..], &[7_u8; 512]] {
-            while file.write_all(chunk).is_ok() {}
-        }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
 /// Needs the right to mount; elsewhere it says that it was passed over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_turns_recordings_away_and_with_room_again_all_goes_on() {
     let machine = Machine::new();
-    let Some(disk) = SmallDisk::mount(machine.folder.path().join("data")) else {
+    let Some(disk) = SmallDisk::mount(&machine.folder.path().join("data"), 400) else {
         eprintln!("passed over: this user may not mount a small file system");
         return;
     };
@@ -230,7 +194,7 @@ async fn a_full_disk_turns_recordings_away_and_with_room_again_all_goes_on() {
     assert_eq!(refused.status(), StatusCode::INSUFFICIENT_STORAGE);
     let problem: Value = refused.json().await.expect("a problem");
     assert!(problem["detail"].is_string(), "{problem}");
-    std::fs::remove_file(disk.filler()).expect("room");
+    disk.clear();
 
     machine.insist(|| machine.upload(1, &waiting, &audio)).await;
     machine.wait_for(&waiting, "drafted").await;
