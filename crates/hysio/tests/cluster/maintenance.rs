@@ -11,7 +11,7 @@ fn an_upgrade_and_a_division_of_partitions_fail_no_request() {
     let cluster = Cluster::prepared()
         .with_its_own_program()
         .start(24_000, &["--no-prometheus", "--no-backups"]);
-    let working = cluster.load(110);
+    let working = cluster.load(85);
     pause(12);
     upgrade(&cluster);
     divide(&cluster);
