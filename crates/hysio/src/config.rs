@@ -68,6 +68,17 @@ pub struct Config {
     pub failover: Option<Failover>,
 }
 
+/// The seed's names, and the keys they stand for.
+const SEED_NAMES: [(&str, &str); 7] = [
+    ("DATABASE_POOL_SIZE", "database.pool_size"),
+    ("AI_MODEL_WORKERS", "transcription.model_workers"),
+    ("QUEUE_WORKERS", "transcription.queue_workers"),
+    ("MODEL_CACHE_SIZE", "diagnosecode.model_cache_size"),
+    ("INFERENCE_WORKERS", "diagnosecode.inference_workers"),
+    ("WORKER_CONCURRENCY", "worker.concurrency"),
+    ("QUEUE_NAMES", "worker.queues"),
+];
+
 impl Config {
     /// Reads the file, if one is given, and the environment.
     pub fn load(file: Option<&Path>) -> anyhow::Result<Self> {

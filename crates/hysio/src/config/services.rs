@@ -1,11 +1,9 @@
 //! What each service is told.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use hysio_model::QueueName;
 use serde::{Deserialize, Serialize};
-
-use super::Secret;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -219,14 +217,3 @@ impl Default for Scaling {
         }
     }
 }
-
-/// The seed's names, and the keys they stand for.
-const SEED_NAMES: [(&str, &str); 7] = [
-    ("DATABASE_POOL_SIZE", "database.pool_size"),
-    ("AI_MODEL_WORKERS", "transcription.model_workers"),
-    ("QUEUE_WORKERS", "transcription.queue_workers"),
-    ("MODEL_CACHE_SIZE", "diagnosecode.model_cache_size"),
-    ("INFERENCE_WORKERS", "diagnosecode.inference_workers"),
-    ("WORKER_CONCURRENCY", "worker.concurrency"),
-    ("QUEUE_NAMES", "worker.queues"),
-];
