@@ -174,7 +174,10 @@ async fn connect_once(config: &Config, settings: &Settings) -> anyhow::Result<Da
     let client = migrate::connect(&direct_config(config)?).await?;
     migrate::check_version(&client).await?;
     let vault = Vault::open(master, &client).await?;
-    Ok(Database::new(settings, vault)?)
+    let db = Database::new(settings, vault)?;
+    // A pooler in between may not have got through yet.
+    db.ping().await?;
+    Ok(db)
 }
 
 fn is_passing(error: &anyhow::Error) -> bool {
