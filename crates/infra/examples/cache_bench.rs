@@ -25,8 +25,10 @@ use hysio_model::{
 
 const ENTRIES: usize = 200;
 const ROUNDS: usize = 50;
-/// Callers at once in the second run: as many requests as an app has under way when it is full.
+/// Callers at once in the second run: as fast as it goes.
 const AT_ONCE: usize = 32;
+/// In the third, so many ask in a second, whether or not those before have their answer; more than an app answers requests.
+const A_SECOND: u32 = 1_000;
 /// Sentences of a consultation of ten minutes.
 const SENTENCES: usize = 120;
 
@@ -53,51 +55,77 @@ async fn main() -> Result<(), Failure> {
     let distant = MedicalCache::new(0, Some(Node::new(&address)?));
     let bytes = serde_json::to_vec(&transcript())?.len();
     println!("Transcripts of {bytes} bytes, {ENTRIES} of them.\n");
-    println!(
-        "| found | callers | p50 µs | p99 µs | most µs | a second |\n|---|---|---|---|---|---|"
-    );
+    println!("| found | load | p50 µs | p99 µs | most µs | a second |\n|---|---|---|---|---|---|");
     for (name, cache, found) in [
         ("in this process", &nearby, Found::Here),
         ("in Redis", &distant, Found::Redis),
     ] {
         // Filled, and seen to be there.
         for _ in 0..2 {
-            round(cache, &keys, 1).await;
+            round(cache, &keys, Load::AtOnce(1)).await;
         }
-        for callers in [1, AT_ONCE] {
+        for load in [
+            Load::AtOnce(1),
+            Load::AtOnce(AT_ONCE),
+            Load::ASecond(A_SECOND),
+        ] {
             let begun = Instant::now();
             let mut times = Vec::new();
             for _ in 0..ROUNDS {
-                for (time, from) in round(cache, &keys, callers).await {
+                for (time, from) in round(cache, &keys, load).await {
                     if from != found {
                         return Err(format!("{from:?}, not {found:?}").into());
                     }
                     times.push(time);
                 }
             }
-            println!("{}", row(name, callers, times, begun.elapsed()));
+            println!("{}", row(name, load, times, begun.elapsed()));
         }
     }
     Ok(())
 }
 
-/// Every entry once, by so many callers at a time.
-async fn round(
-    cache: &MedicalCache,
-    keys: &FacilityKeys,
-    callers: usize,
-) -> Vec<(Duration, Found)> {
-    let mut times = Vec::with_capacity(ENTRIES);
-    let entries: Vec<usize> = (0..ENTRIES).collect();
-    for some in entries.chunks(callers) {
-        times.extend(join_all(some.iter().map(|entry| ask(cache, keys, *entry))).await);
-    }
-    times
+#[derive(Clone, Copy)]
+enum Load {
+    /// Whoever has an answer asks again.
+    AtOnce(usize),
+    ASecond(u32),
 }
 
-async fn ask(cache: &MedicalCache, keys: &FacilityKeys, entry: usize) -> (Duration, Found) {
+/// Every entry once.
+async fn round(cache: &MedicalCache, keys: &FacilityKeys, load: Load) -> Vec<(Duration, Found)> {
+    let entries: Vec<usize> = (0..ENTRIES).collect();
+    match load {
+        Load::AtOnce(callers) => {
+            let mut times = Vec::with_capacity(ENTRIES);
+            for some in entries.chunks(callers) {
+                let asking = some
+                    .iter()
+                    .map(|entry| ask(cache, keys, *entry, Instant::now()));
+                times.extend(join_all(asking).await);
+            }
+            times
+        }
+        Load::ASecond(rate) => {
+            let (begun, every) = (Instant::now(), Duration::from_secs(1) / rate);
+            let asking = (0..).zip(entries).map(|(turn, entry)| async move {
+                let due = begun + every * turn;
+                tokio::time::sleep_until(due.into()).await;
+                // The timer is a millisecond late on its own, which is not the cache's.
+                ask(cache, keys, entry, Instant::now()).await
+            });
+            join_all(asking).await
+        }
+    }
+}
+
+async fn ask(
+    cache: &MedicalCache,
+    keys: &FacilityKeys,
+    entry: usize,
+    begun: Instant,
+) -> (Duration, Found) {
     let load = async { Ok::<_, Infallible>(Some(transcript())) };
-    let begun = Instant::now();
     let key = Key::of(Kind::Transcription, keys, &format!("encounter-{entry}/1"));
     let Ok((value, found)) = cache.get(Kind::Transcription, &key, keys, load).await;
     let took = begun.elapsed();
@@ -105,15 +133,20 @@ async fn ask(cache: &MedicalCache, keys: &FacilityKeys, entry: usize) -> (Durati
     (took, found)
 }
 
-fn row(name: &str, callers: usize, mut times: Vec<Duration>, all: Duration) -> String {
+fn row(name: &str, load: Load, mut times: Vec<Duration>, all: Duration) -> String {
     times.sort_unstable();
     let at = |share: f64| {
         let place = ((times.len() - 1) as f64 * share).round() as usize;
         times[place].as_secs_f64() * 1e6
     };
     let a_second = times.len() as f64 / all.as_secs_f64();
+    let load = match load {
+        Load::AtOnce(1) => "one at a time".to_owned(),
+        Load::AtOnce(callers) => format!("{callers} at once"),
+        Load::ASecond(rate) => format!("{rate} a second"),
+    };
     format!(
-        "| {name} | {callers} | {:.0} | {:.0} | {:.0} | {a_second:.0} |",
+        "| {name} | {load} | {:.0} | {:.0} | {:.0} | {a_second:.0} |",
         at(0.5),
         at(0.99),
         at(1.0)
