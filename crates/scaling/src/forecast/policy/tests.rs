@@ -261,6 +261,12 @@ fn forecasts_that_are_kept_are_those_that_would_be_made() {
     }
 }
 
+/// From 540 to 660 sessions, by chance.
+fn noise(at: i64) -> f64 {
+    let noise = fastrand::Rng::with_seed(at.unsigned_abs()).f64();
+    600.0 * (0.9 + 0.2 * noise)
+}
+
 /// How often the floor changes in the last five of fifteen days, and how often less is there than comes.
 fn restlessness(percentile: f64, slack: f64) -> (usize, usize) {
     let mut settings = policy(3600).settings;
@@ -274,10 +280,8 @@ fn restlessness(percentile: f64, slack: f64) -> (usize, usize) {
     let mut short = 0;
     for step in 0..15 * 24 {
         let due = floors.last().copied().unwrap_or(i32::MAX);
-        short += usize::from(step >= 240 && f64::from(due) * 20.0 < sessions(step * 3600 + 1));
-        let wants = live(&policy, &mut memory, step..step + 1, |at| {
-            Some(sessions(at))
-        });
+        short += usize::from(step >= 240 && f64::from(due) * 20.0 < noise(step * 3600 + 1));
+        let wants = live(&policy, &mut memory, step..step + 1, |at| Some(noise(at)));
         if let Wants::AtLeast { count } = wants {
             floors.push(count);
         }
@@ -293,7 +297,7 @@ fn restlessness(percentile: f64, slack: f64) -> (usize, usize) {
 fn with_slack_the_floor_moves_less_often_and_still_suffices() {
     let (restless, _) = restlessness(95.0, 0.0);
     let (calm, short) = restlessness(95.0, 2.0);
-    assert!(calm * 4 < restless * 3, "{calm} of {restless}");
+    assert!(calm * 2 < restless, "{calm} of {restless}");
     // A twentieth of 120 hours and what luck may add; half of the slack is given away upwards.
     assert!(short <= 24, "{short}");
 }
