@@ -6,6 +6,7 @@ mod basis;
 pub mod calendar;
 mod choose;
 pub mod counts;
+pub mod lately;
 mod level;
 mod linear;
 pub mod naive;

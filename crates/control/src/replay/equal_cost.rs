@@ -95,12 +95,13 @@ pub fn chosen(points: &[At], reference: &Curve) -> Vec<usize> {
         let actions = point.actions_a_day / other.actions_a_day.max(f64::MIN_POSITIVE);
         Some(under.max(actions))
     };
-    // Between whole tenths of the oracle's cost, the best; a finer choice would be one by luck.
+    // In each twentieth of the oracle's cost, the best: of a finer choice luck has a part, and of a coarser one the lines between points
+    // that should be curves.
     let mut best: BTreeMap<i64, (f64, usize)> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         if let Some(ratio) = ratio(point) {
-            let tenth = (point.cost * 10.0).round() as i64;
-            let kept = best.entry(tenth).or_insert((ratio, at));
+            let twentieth = (point.cost * 20.0).round() as i64;
+            let kept = best.entry(twentieth).or_insert((ratio, at));
             if ratio < kept.0 {
                 *kept = (ratio, at);
             }

@@ -109,6 +109,21 @@ pub fn normal(level: f64) -> f64 {
     }
 }
 
+/// The share of a standard normal below a score: the inverse of `normal`, by halving.
+#[must_use]
+pub fn below(score: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..40 {
+        let middle = f64::midpoint(low, high);
+        if normal(middle) < score {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +143,9 @@ mod tests {
         assert!((median - 986.7).abs() < 1.0, "{median}");
         assert!((high - 1350.0).abs() < 5.0, "{high}");
         assert!((normal(0.975) - 1.959_963_985).abs() < 1e-6);
+        for score in [-3.0, -0.7, 0.0, 1.0, 2.5, 3.5] {
+            assert!((normal(below(score)) - score).abs() < 1e-6, "{score}");
+        }
     }
 
     #[test]

@@ -2,23 +2,32 @@
 //! ready when it is needed. It never asks for less than others do, and it is silent while its own recent forecasts were worse than those of
 //! the seasonal naive.
 //!
+//! It moves only when it must: while the floor is neither too low for what is likely to come nor too high even for what is unlikely, it
+//! stays. Each change of a count costs a start or a drain, and what changes back within minutes was noise.
+//!
 //! What it remembers is a bounded value that is passed in and out. All numbers in it are integers, so that it is the same after it was
 //! stored and read again, and a decision that is replayed comes out the same to the byte.
 
+mod ahead;
 mod file;
 mod kept;
 mod memory;
 
-use jiff::{Timestamp, tz::TimeZone};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 pub use self::{kept::Kept, memory::Memory};
 use smol_str::{SmolStr, format_smolstr};
 
-use super::{Ahead, Holidays, Model};
+use self::{
+    ahead::{Forecast, MOST_STEPS, Season},
+    memory::Band,
+};
+use super::counts;
 use crate::{
-    Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants,
-    series::{Combine, Series, Step},
+    Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants, series::Series,
 };
 
 /// A reading that is older is no reading.
@@ -35,25 +44,44 @@ pub struct Settings {
     pub signal: String,
     /// How much of the signal one instance carries.
     pub per_instance: f64,
-    /// How far ahead instances must be asked for: start-up, with a margin.
-    #[serde(default = "fifteen_minutes")]
+    /// How far ahead instances must be asked for: as long as they take to start.
+    #[serde(default = "ten_minutes")]
     pub lead_seconds: i64,
-    /// Readings are put together to means of so many seconds.
-    #[serde(default = "fifteen_minutes")]
+    /// Readings are put together to means of so many seconds, and after each the floor may move.
+    #[serde(default = "five_minutes")]
     pub step_seconds: i64,
     /// How many steps are remembered.
     #[serde(default = "two_weeks")]
     pub history_steps: usize,
+    /// Of a hundred outcomes so many are to be within what is there: what a miss costs against what an idle instance does.
+    #[serde(default = "ninety_five")]
+    pub percentile: f64,
+    /// How far what is forecast may wander before the floor follows, in standard deviations of its errors: half of it up, all of it down,
+    /// as too little is worse than too much.
+    #[serde(default = "one")]
+    pub slack: f64,
     /// The most instances it asks for.
     pub most: i32,
 }
 
-fn fifteen_minutes() -> i64 {
-    900
+fn five_minutes() -> i64 {
+    300
+}
+
+fn ten_minutes() -> i64 {
+    600
 }
 
 fn two_weeks() -> usize {
-    1344
+    4032
+}
+
+fn ninety_five() -> f64 {
+    95.0
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Settings {
@@ -79,6 +107,14 @@ impl Settings {
                 "forecast {name}: history_steps must be from 48 to 20000"
             ));
         }
+        if !(1.0..=99.9).contains(&self.percentile) {
+            return Err(format!(
+                "forecast {name}: percentile must be from 1 to 99.9"
+            ));
+        }
+        if !(0.0..=4.0).contains(&self.slack) {
+            return Err(format!("forecast {name}: slack must be from 0 to 4"));
+        }
         if self.most < 1 {
             return Err(format!("forecast {name}: most must be at least 1"));
         }
@@ -88,7 +124,7 @@ impl Settings {
     /// How many steps ahead the end of the lead is.
     fn lead_steps(&self) -> usize {
         let steps = (self.lead_seconds + self.step_seconds - 1) / self.step_seconds;
-        usize::try_from(steps).unwrap_or(0).clamp(1, 48)
+        usize::try_from(steps).unwrap_or(0).clamp(1, MOST_STEPS)
     }
 }
 
@@ -134,7 +170,7 @@ impl Policy {
             .as_second()
             .div_euclid(self.settings.step_seconds);
         if memory.moves_to(step, &self.settings) {
-            self.look_ahead(&mut memory);
+            self.look_ahead(&mut memory, reading.as_ref().copied().unwrap_or(f64::NAN));
         }
         if let Ok(value) = reading {
             memory.sees(value);
@@ -187,44 +223,44 @@ impl Policy {
         self.kept = Some(kept.clone());
     }
 
-    /// Forecasts the steps up to the lead, ours and the naive's, at the start of each step.
-    fn look_ahead(&self, memory: &mut Memory) {
-        let steps = self.settings.lead_steps() + 1;
-        let made = match &self.kept {
-            None => self.forecasts(memory, steps),
-            Some(kept) => {
-                let longest = kept::MOST_STEPS;
-                let made = kept.or_make(&self.settings, memory, || self.forecasts(memory, longest));
-                made.map(|(ours, naive)| (ours[..steps].to_vec(), naive[..steps].to_vec()))
-            }
+    /// At the start of each step: what is prepared for until the end of the lead, and the floor that follows from it.
+    fn look_ahead(&self, memory: &mut Memory, now: f64) {
+        let Some(forecast) = self.forecast(memory, now) else {
+            memory.expects_nothing();
+            return;
         };
-        match made {
-            Some((ours, naive)) => memory.expects(&ours, &naive),
-            None => memory.expects_nothing(),
+        let Settings {
+            percentile, slack, ..
+        } = self.settings;
+        let score = counts::normal(percentile / 100.0);
+        let band = Band {
+            least: forecast.highest(score - slack / 2.0),
+            middle: forecast.highest(score),
+            most: forecast.highest(score + slack),
+        };
+        memory.expects(band, forecast.judged, self.settings.lead_steps());
+        let stays = memory
+            .floor()
+            .filter(|floor| (self.count(band.least)..=self.count(band.most)).contains(floor));
+        memory.asks_for(stays.unwrap_or_else(|| self.count(band.middle)));
+    }
+
+    fn forecast(&self, memory: &Memory, now: f64) -> Option<Arc<Forecast>> {
+        let settings = &self.settings;
+        let season = || Season::of(settings, memory, &self.zone);
+        let forecast = |season: &Season| Forecast::make(season, memory, now, settings.lead_steps());
+        match &self.kept {
+            None => forecast(&season()?).map(Arc::new),
+            Some(kept) => kept.forecast(settings, memory, now, || {
+                forecast(&*kept.season(settings, memory, season)?)
+            }),
         }
     }
 
-    /// The 95th percentiles of the steps from now, ours and the naive's.
-    fn forecasts(&self, memory: &Memory, steps: usize) -> Option<(Vec<f64>, Vec<f64>)> {
-        let history = self.series(memory);
-        let high = |model: Model| {
-            let ahead = model.forecast(&history, steps, Holidays::NONE).ok()?;
-            Some(ahead.iter().map(Ahead::p95).collect::<Vec<f64>>())
-        };
-        high(Model::FourierRegression).zip(high(Model::SeasonalNaive))
-    }
-
-    fn series(&self, memory: &Memory) -> Series {
-        let step = Step::Seconds(self.settings.step_seconds);
-        let start = Timestamp::from_second(memory.first_step() * self.settings.step_seconds);
-        let start = start.unwrap_or_default();
-        Series::new(
-            start,
-            step,
-            self.zone.clone(),
-            Combine::Mean,
-            memory.values(),
-        )
+    /// How many carry so much.
+    fn count(&self, demand: f64) -> i32 {
+        let needed = (demand / self.settings.per_instance - 1e-9).ceil();
+        (needed.clamp(0.0, f64::from(i32::MAX)) as i32).min(self.settings.most)
     }
 
     fn proposal(&self, memory: &Memory, reading: &Result<f64, String>) -> Proposal {
@@ -239,7 +275,7 @@ impl Policy {
             against: format_smolstr!("{} an instance", self.settings.per_instance),
             wants: None,
         }];
-        let wants = match memory.highest_expected() {
+        let wants = match memory.expected().zip(memory.floor()) {
             None => Wants::Nothing {
                 why: format_smolstr!(
                     "the history is too short to forecast from: {} of {} steps are known",
@@ -253,7 +289,7 @@ impl Policy {
                     ours as f64 / naive.max(1) as f64
                 ),
             },
-            Some(demand) => self.floor(demand, &mut evidence),
+            Some((band, count)) => self.floor(band, count, &mut evidence),
         };
         Proposal {
             policy: self.name(),
@@ -265,17 +301,21 @@ impl Policy {
         }
     }
 
-    fn floor(&self, demand: f64, evidence: &mut Vec<Evidence>) -> Wants {
-        let needed = (demand / self.settings.per_instance - 1e-9).ceil();
-        let count = (needed.clamp(0.0, f64::from(i32::MAX)) as i32).min(self.settings.most);
+    fn floor(&self, band: Band, count: i32, evidence: &mut Vec<Evidence>) -> Wants {
         evidence.push(Evidence {
             signal: format_smolstr!(
-                "{}, P95 of the next {} s",
+                "{}, P{} of the next {} s",
                 self.settings.signal,
+                self.settings.percentile,
                 self.settings.lead_seconds
             ),
-            value: format_smolstr!("{demand:.1}"),
-            against: format_smolstr!("{} an instance", self.settings.per_instance),
+            value: format_smolstr!("{:.1}", band.middle),
+            against: format_smolstr!(
+                "{} an instance; {} to {} are near enough",
+                self.settings.per_instance,
+                self.count(band.least),
+                self.count(band.most)
+            ),
             wants: Some(count),
         });
         Wants::AtLeast { count }

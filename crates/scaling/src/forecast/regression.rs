@@ -160,6 +160,33 @@ impl<'a> Fit<'a> {
     }
 }
 
+/// What the season alone says of each step of a history, and of so many after it: no level is followed.
+///
+/// # Errors
+/// When there is too little history to learn from.
+pub fn seasonal_means(
+    history: &Series,
+    horizon: usize,
+    holidays: Holidays,
+) -> Result<Vec<f64>, Unfit> {
+    let values = without_outages(history.values());
+    let known = values.iter().filter(|value| !value.is_nan()).count();
+    if known < FEWEST {
+        return Err(Unfit::TooShort {
+            needs: FEWEST,
+            has: known,
+        });
+    }
+    let moments = Moment::of_series(history, 0, history.len() + horizon, holidays);
+    let (seen, ahead) = moments.split_at(history.len());
+    let basis = Basis::of(history, seen);
+    let solved = Solved::fit(&Data::new(&values, seen, basis), &basis.penalties());
+    let most = MOST * values.iter().copied().fold(0.0, f64::max);
+    let logs = basis.columns(ahead).times(&solved.beta);
+    let ahead = logs.into_iter().map(|log| log.exp().min(most));
+    Ok(solved.means.into_iter().chain(ahead).collect())
+}
+
 fn on_the_level_of_its_year(data: &mut Data, history: &Series, annual: &Annual) {
     let half_life = HALF_LIFE_YEARS * crate::series::YEAR_DAYS / history.step().days();
     for at in 0..history.len() {

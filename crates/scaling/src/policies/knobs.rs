@@ -29,6 +29,8 @@ enum Turns {
     Percent,
     /// A wait before something shrinks, or a time to look ahead.
     Seconds(&'static [f64]),
+    /// One of a list.
+    OneOf(&'static [f64]),
     /// From a quarter to four times of what it is.
     Amount,
     /// The same in whole numbers.
@@ -38,6 +40,10 @@ enum Turns {
 }
 
 const WAITS: &[f64] = &[0.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
+const PERCENTILES: &[f64] = &[
+    10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9,
+];
+const SLACKS: &[f64] = &[0.0, 0.5, 1.0, 1.5, 2.0];
 const LEADS: &[f64] = &[300.0, 600.0, 900.0, 1800.0, 2700.0, 3600.0, 5400.0];
 
 /// The keys whose numbers may be turned. Bounds at the top are promises to others and stay.
@@ -48,6 +54,8 @@ fn turns(key: &str) -> Option<Turns> {
             Turns::Seconds(WAITS)
         }
         "lead_seconds" => Turns::Seconds(LEADS),
+        "percentile" => Turns::OneOf(PERCENTILES),
+        "slack" => Turns::OneOf(SLACKS),
         "per_instance" => Turns::Amount,
         "listLength" | "averageValue" => Turns::Whole,
         "min" | "minReplicas" | "minReplicaCount" => Turns::Least,
@@ -61,7 +69,7 @@ impl Turns {
             Self::Percent => (4..=19)
                 .map(|twentieth| f64::from(twentieth) * 5.0)
                 .collect(),
-            Self::Seconds(choices) => choices.to_vec(),
+            Self::Seconds(choices) | Self::OneOf(choices) => choices.to_vec(),
             Self::Amount => quarters(value).map(rounded).collect(),
             Self::Whole => quarters(value).map(|it| it.round().max(1.0)).collect(),
             Self::Least => {

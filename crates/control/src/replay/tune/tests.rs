@@ -172,3 +172,36 @@ fn what_also_wins_on_held_out_days_is_recommended_and_read_again() {
         }
     });
 }
+
+#[test]
+fn a_search_begins_where_it_is_told_to_and_counts_that_among_its_runs() {
+    let knobs = find(&files(), Resource::TranscriptionWorkers);
+    let starts = each_choice("averageUtilization", &knobs);
+    assert_eq!(starts.len(), 16);
+    let search = Search { runs: 10, ..SEARCH };
+    let points = with_contest(&demand(0), |contest| {
+        search
+            .points_from(&files(), &knobs, &starts, contest, &|| {})
+            .unwrap()
+    });
+    assert_eq!(points.len(), 10);
+    assert!(points[1..].iter().all(|it| starts.contains(&it.values)));
+}
+
+#[test]
+fn what_was_learnt_without_a_forecast_is_taken_over_with_one_that_asks_for_nothing() {
+    let mut more = files();
+    let forecast = "forecast:\n  policies:\n  - {name: f, resource: transcription_workers, signal: s, per_instance: 2, percentile: 95, most: 40}\n";
+    more.insert("forecast.yaml".to_owned(), forecast.to_owned());
+    let knobs = [files(), more].map(|files| find(&files, Resource::TranscriptionWorkers));
+    let learnt: Vec<f64> = knobs[0].iter().map(|knob| knob.choices[1]).collect();
+    let taken = carried_over(&learnt, &knobs[0], &knobs[1]);
+    let seen: Vec<(&str, f64)> = knobs[1]
+        .iter()
+        .map(|knob| knob.key.as_str())
+        .zip(taken)
+        .collect();
+    assert_eq!(seen[..2], [("per_instance", 2.0), ("percentile", 10.0)]);
+    let rest: Vec<f64> = seen[2..].iter().map(|it| it.1).collect();
+    assert_eq!(rest, learnt);
+}

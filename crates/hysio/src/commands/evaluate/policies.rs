@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use hysio_control::replay::{
     equal_cost::{At, Comparison, Curve, chosen},
-    tune::{Misses, Point, Search, front},
+    tune::{Misses, Point, Search, front, starts},
 };
 use hysio_scaling::policies::knobs::{find, turned};
 use serde::Serialize;
@@ -86,10 +86,16 @@ impl Command {
         };
         let progress = bar((runs * sets.len()) as u64, "tuning");
         let first = learnt.contest();
-        let mut tuned = Vec::new();
+        let mut tuned: Vec<Vec<Point>> = Vec::new();
         for (_, files) in sets {
             let knobs = find(files, stage.resource);
-            tuned.push(search.points(files, &knobs, &first, &|| progress.inc(1))?);
+            let begin = tuned.first().map_or_else(Vec::new, |points| {
+                let from = find(&sets[0].1, stage.resource);
+                starts(&front(points, search.misses), &from, &knobs)
+            });
+            let points =
+                search.points_from(files, &knobs, &begin, &first, &|| progress.inc(1))?;
+            tuned.push(points);
         }
         progress.finish_and_clear();
         let later = held_out.contest();

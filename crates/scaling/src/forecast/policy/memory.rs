@@ -26,12 +26,23 @@ pub struct Memory {
     count: u32,
     /// Means of the steps before it, the latest last.
     means: VecDeque<Option<i64>>,
-    /// High demand that is expected of now and the steps to come, in thousandths.
+    /// Demand that is prepared for until the end of the lead, in thousandths: the least that is, what is when something changes, and the
+    /// most that is. Empty when nothing was forecast.
     expected: Vec<i64>,
+    /// The floor that was asked for.
+    floor: Option<i32>,
     /// Forecasts for the end of the lead that wait for their step.
     open: VecDeque<Expectation>,
     /// Losses of ours and of the naive, for the latest forecasts.
     losses: VecDeque<(i64, i64)>,
+}
+
+/// Demand between which a floor may stay, and where it goes when it is outside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Band {
+    pub least: f64,
+    pub middle: f64,
+    pub most: f64,
 }
 
 /// The 95th percentiles for one step.
@@ -76,21 +87,41 @@ impl Memory {
         }
     }
 
-    /// Takes in forecasts of now and the steps to come.
-    pub(super) fn expects(&mut self, ours: &[f64], naive: &[f64]) {
-        self.expected = ours.iter().copied().map(kept).collect();
-        if let (Some(ours), Some(naive), Some(now)) = (ours.last(), naive.last(), self.now) {
-            let ahead = i64::try_from(self.expected.len()).unwrap_or(1) - 1;
+    /// Takes in a forecast: the demand that is prepared for, and the 95th percentiles at the end of the lead, ours and the naive's.
+    pub(super) fn expects(&mut self, band: Band, (ours, naive): (f64, f64), lead: usize) {
+        self.expected = [band.least, band.middle, band.most].map(kept).to_vec();
+        if let Some(now) = self.now {
             self.open.push_back(Expectation {
-                step: now + ahead,
-                ours: kept(*ours),
-                naive: kept(*naive),
+                step: now + i64::try_from(lead).unwrap_or(0),
+                ours: kept(ours),
+                naive: kept(naive),
             });
         }
     }
 
     pub(super) fn expects_nothing(&mut self) {
         self.expected.clear();
+        self.floor = None;
+    }
+
+    pub(super) fn expected(&self) -> Option<Band> {
+        let [least, middle, most] = *self.expected.as_slice() else {
+            return None;
+        };
+        let [least, middle, most] = [least, middle, most].map(|amount| amount as f64 / SCALE);
+        Some(Band {
+            least,
+            middle,
+            most,
+        })
+    }
+
+    pub(super) fn floor(&self) -> Option<i32> {
+        self.floor
+    }
+
+    pub(super) fn asks_for(&mut self, count: i32) {
+        self.floor = Some(count);
     }
 
     /// Compares what was expected of a step with what came.
@@ -118,10 +149,6 @@ impl Memory {
         (sums.0, sums.1, self.losses.len())
     }
 
-    pub(super) fn highest_expected(&self) -> Option<f64> {
-        self.expected.iter().max().map(|most| *most as f64 / SCALE)
-    }
-
     pub(super) fn first_step(&self) -> i64 {
         self.now.unwrap_or(0) - i64::try_from(self.means.len()).unwrap_or(0)
     }
@@ -143,6 +170,7 @@ impl Memory {
     }
 }
 
+/// `NaN`, which is no amount, becomes 0.
 fn kept(value: f64) -> i64 {
     (value.clamp(0.0, MOST) * SCALE).round() as i64
 }

@@ -1,7 +1,12 @@
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::*;
-use crate::Reading;
+use crate::{
+    Reading,
+    series::{Combine, Step},
+};
 
 fn policy(lead_seconds: i64) -> Policy {
     let settings = Settings {
@@ -12,6 +17,8 @@ fn policy(lead_seconds: i64) -> Policy {
         lead_seconds,
         step_seconds: 3600,
         history_steps: 336,
+        percentile: 95.0,
+        slack: 1.0,
         most: 20,
     };
     Policy::new(settings, TimeZone::UTC).unwrap()
@@ -252,4 +259,51 @@ fn forecasts_that_are_kept_are_those_that_would_be_made() {
         live(made, &mut theirs, 0..9 * 24 + 8, |at| Some(sessions(at)));
         assert_eq!(ours, theirs);
     }
+}
+
+/// From 540 to 660 sessions, by chance.
+fn noise(at: i64) -> f64 {
+    let noise = fastrand::Rng::with_seed(at.unsigned_abs()).f64();
+    600.0 * (0.9 + 0.2 * noise)
+}
+
+/// How often the floor changes in the last five of fifteen days, and how often less is there than comes.
+fn restlessness(percentile: f64, slack: f64) -> (usize, usize) {
+    let mut settings = policy(3600).settings;
+    (settings.percentile, settings.slack, settings.most) = (percentile, slack, 100);
+    settings.per_instance = 20.0;
+    let (policy, mut memory) = (
+        Policy::new(settings, TimeZone::UTC).unwrap(),
+        Memory::default(),
+    );
+    let mut floors = Vec::new();
+    let mut short = 0;
+    for step in 0..15 * 24 {
+        let due = floors.last().copied().unwrap_or(i32::MAX);
+        short += usize::from(step >= 240 && f64::from(due) * 20.0 < noise(step * 3600 + 1));
+        let wants = live(&policy, &mut memory, step..step + 1, |at| Some(noise(at)));
+        if let Wants::AtLeast { count } = wants {
+            floors.push(count);
+        }
+    }
+    let last = &floors[floors.len() - 120..];
+    (
+        last.windows(2).filter(|pair| pair[0] != pair[1]).count(),
+        short,
+    )
+}
+
+#[test]
+fn with_slack_the_floor_moves_less_often_and_still_suffices() {
+    let (restless, _) = restlessness(95.0, 0.0);
+    let (calm, short) = restlessness(95.0, 2.0);
+    assert!(calm * 2 < restless, "{calm} of {restless}");
+    // A twentieth of 120 hours and what luck may add; half of the slack is given away upwards.
+    assert!(short <= 24, "{short}");
+}
+
+#[test]
+fn the_percentile_is_what_a_miss_costs() {
+    let ((_, often), (_, seldom)) = (restlessness(50.0, 0.0), restlessness(99.0, 0.0));
+    assert!(often > 35 && seldom < 12, "{often} {seldom}");
 }

@@ -1,0 +1,257 @@
+//! The next steps, from where the season goes and what was seen lately. The season alone is late when the level moves, and the last value
+//! alone is mostly noise: how much each tells is fitted to the history, for each distance anew.
+//!
+//! With `S` the season's mean of a step and `Eᵢ` exponentially weighted means of three memories, the logarithm of demand `h` steps ahead is
+//! `ln S(t+h) + b + Σ wᵢ·ln(Eᵢx(t) / EᵢS(t))` by least squares. Its errors grow with the mean to a power, from ½ (counts) to 1 (relative),
+//! that is fitted too; the quantiles are those of the errors over that power (split conformal prediction without a second half: there are
+//! five numbers to fit and hundreds of errors).
+
+use super::{counts, linear::Square, naive::sorted_quantile};
+
+/// The newest value's share in each of the means: they remember about two, five and fourteen steps.
+const SHARES: [f64; 3] = [0.5, 0.2, 0.07];
+/// Steps at the start of which the slowest mean knows too little.
+const SKIPPED: usize = 14;
+/// The fewest errors that quantiles are taken from.
+const FEWEST: usize = 48;
+/// The most: a week of five minutes.
+const MOST_ROWS: usize = 2016;
+/// Demand is taken to be at least this share of its mean, so that zeros have a logarithm.
+const LEAST_SHARE: f64 = 0.02;
+/// What pulls the weights to a third each, as a sum of squared logarithms: a few hours outweigh it.
+const PRIOR: f64 = 0.1;
+/// A forecast is never more than this many times what was ever seen.
+const MOST: f64 = 3.0;
+
+/// A constant and a logarithm for each mean.
+type Row = [f64; 1 + SHARES.len()];
+
+/// A history that is ready to be looked ahead from.
+pub struct Lately<'a> {
+    values: &'a [f64],
+    season: &'a [f64],
+    rows: Vec<Row>,
+    /// Added to all demand before logarithms are taken.
+    least: f64,
+    most: f64,
+}
+
+impl<'a> Lately<'a> {
+    /// `season` has the means of the steps of `values`, and of those that will be forecast.
+    #[must_use]
+    pub fn new(values: &'a [f64], season: &'a [f64]) -> Self {
+        let from = values.len().saturating_sub(MOST_ROWS);
+        let (values, season) = (&values[from..], &season[from..]);
+        let known = values.iter().filter(|value| !value.is_nan());
+        let (sum, count) = known
+            .clone()
+            .fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
+        let least = LEAST_SHARE * f64::max(sum / f64::max(count, 1.0), 1e-9);
+        Self {
+            values,
+            season,
+            rows: rows(values, season, least),
+            least,
+            most: MOST * known.copied().fold(0.0, f64::max),
+        }
+    }
+
+    /// What will be so many steps after the last value, at least one; `None` where too little is known.
+    #[must_use]
+    pub fn ahead(&self, steps: usize) -> Option<Spread> {
+        let last = self.values.len().checked_sub(1)?;
+        let weights = self.weights(steps)?;
+        let mut errors = Vec::with_capacity(self.values.len());
+        for (at, row, value) in self.pairs(steps) {
+            let mean = self.mean(at + steps, row, &weights);
+            errors.push((mean, value - mean));
+        }
+        let power = power(&errors, self.least);
+        let scaled = errors
+            .into_iter()
+            .map(|(mean, error)| error / mean.max(self.least).powf(power));
+        let mut scaled: Vec<f64> = scaled.collect();
+        scaled.sort_unstable_by(f64::total_cmp);
+        let mean = self.mean(last + steps, &self.rows[last], &weights);
+        Some(Spread {
+            mean,
+            unit: mean.max(self.least).powf(power),
+            errors: scaled,
+        })
+    }
+
+    /// Rows with the value so many steps after them, where it is known.
+    fn pairs(&self, steps: usize) -> impl Iterator<Item = (usize, &Row, f64)> {
+        let later = self.values.iter().skip(SKIPPED + steps);
+        let rows = self.rows.iter().enumerate().skip(SKIPPED);
+        rows.zip(later)
+            .filter(|(_, value)| !value.is_nan())
+            .map(|((at, row), value)| (at, row, *value))
+    }
+
+    fn weights(&self, steps: usize) -> Option<Row> {
+        let count = SHARES.len() + 1;
+        let mut gram = Square::zero(count);
+        let mut right = vec![PRIOR / SHARES.len() as f64; count];
+        right[0] = 0.0;
+        let mut pairs = 0;
+        for (at, row, value) in self.pairs(steps) {
+            pairs += 1;
+            let target = (value + self.least).ln() - self.seasonal(at + steps);
+            for i in 0..count {
+                for j in 0..=i {
+                    gram.cells[i * count + j] += row[i] * row[j];
+                }
+                right[i] += row[i] * target;
+            }
+        }
+        let factor = gram.plus_diagonal(&vec![PRIOR; count]).factor();
+        let solved = factor.solve(&right);
+        (pairs >= FEWEST).then(|| std::array::from_fn(|at| solved[at]))
+    }
+
+    fn mean(&self, at: usize, row: &Row, weights: &Row) -> f64 {
+        let shift: f64 = row.iter().zip(weights).map(|(a, b)| a * b).sum();
+        let mean = (self.seasonal(at) + shift).clamp(-30.0, 300.0).exp() - self.least;
+        mean.clamp(0.0, self.most)
+    }
+
+    fn seasonal(&self, at: usize) -> f64 {
+        (self.season[at] + self.least).ln()
+    }
+}
+
+/// Where demand was of late, as logarithms of the season's.
+fn rows(values: &[f64], season: &[f64], least: f64) -> Vec<Row> {
+    let mut means: Option<[(f64, f64); SHARES.len()]> = None;
+    let steps = values.iter().zip(season);
+    let row = steps.map(|(value, season)| {
+        if !value.is_nan() {
+            let means = means.get_or_insert([(*value, *season); SHARES.len()]);
+            for ((seen, expected), share) in means.iter_mut().zip(SHARES) {
+                *seen += share * (value - *seen);
+                *expected += share * (season - *expected);
+            }
+        }
+        let mut row = [1.0, 0.0, 0.0, 0.0];
+        for (cell, (seen, expected)) in row[1..].iter_mut().zip(means.iter().flatten()) {
+            *cell = ((seen + least) / (expected + least)).ln();
+        }
+        row
+    });
+    row.collect()
+}
+
+/// To which power of the mean errors grow: the slope of their logarithms.
+fn power(errors: &[(f64, f64)], least: f64) -> f64 {
+    let count = errors.len().max(1) as f64;
+    let size = errors.iter().map(|(_, error)| error.abs()).sum::<f64>() / count;
+    // An error that happens to be zero says little of how large errors are there.
+    let logs = |(mean, error): &(f64, f64)| {
+        let error = error.abs() + 0.02 * size + f64::MIN_POSITIVE;
+        (mean.max(least).ln(), error.ln())
+    };
+    let (x, y) = errors.iter().map(logs).fold((0.0, 0.0), |sum, (x, y)| {
+        (sum.0 + x / count, sum.1 + y / count)
+    });
+    let (mut both, mut alone) = (0.0, 0.0);
+    for (mean, error) in errors.iter().map(logs) {
+        both += (mean - x) * (error - y);
+        alone += (mean - x) * (mean - x);
+    }
+    (both / f64::max(alone, 1e-12)).clamp(0.5, 1.0)
+}
+
+/// What one step may bring.
+#[derive(Clone, Debug)]
+pub struct Spread {
+    pub mean: f64,
+    /// What an error is measured in.
+    unit: f64,
+    /// Ascending.
+    errors: Vec<f64>,
+}
+
+impl Spread {
+    /// The quantile at the level of a standard normal score: 0 is the median, 1.64 the 95th percentile.
+    #[must_use]
+    pub fn at(&self, score: f64) -> f64 {
+        let level = counts::below(score);
+        (self.mean + self.unit * sorted_quantile(&self.errors, level)).max(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(random: &mut fastrand::Rng) -> f64 {
+        (0..4).map(|_| random.f64() - 0.5).sum::<f64>() * 1.732
+    }
+
+    fn day(at: usize) -> f64 {
+        100.0 - 60.0 * (std::f64::consts::TAU * at as f64 / 288.0).cos()
+    }
+
+    /// The share of values that were at or below the forecast of two steps before.
+    fn covered(values: &[f64], season: &[f64], score: f64) -> f64 {
+        let outcomes = (1500..values.len() - 2).step_by(3).map(|end| {
+            let lately = Lately::new(&values[..=end], season);
+            values[end + 2] <= lately.ahead(2).unwrap().at(score)
+        });
+        let outcomes: Vec<bool> = outcomes.collect();
+        outcomes.iter().filter(|within| **within).count() as f64 / outcomes.len() as f64
+    }
+
+    #[test]
+    fn quantiles_hold_what_they_say_whatever_the_noise_grows_with() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let season: Vec<f64> = (0..2600).map(day).collect();
+        for power in [0.5, 1.0] {
+            let unit = if power < 1.0 { 2.0 } else { 0.2 };
+            let noisy = season
+                .iter()
+                .map(|mean| f64::max(mean + unit * mean.powf(power) * noise(&mut random), 0.0));
+            let values: Vec<f64> = noisy.collect();
+            for (score, level) in [(0.0, 0.5), (1.2816, 0.9), (1.6449, 0.95)] {
+                let share = covered(&values, &season, score);
+                assert!((share - level).abs() < 0.05, "{power} {level}: {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn noise_is_averaged_and_a_new_level_is_followed() {
+        let mut random = fastrand::Rng::with_seed(2);
+        let season: Vec<f64> = (0..1300).map(day).collect();
+        let mut values: Vec<f64> = season
+            .iter()
+            .map(|mean| mean * (1.0 + 0.1 * noise(&mut random)))
+            .collect();
+        values.truncate(1200);
+        let calm = Lately::new(&values, &season).ahead(2).unwrap().mean;
+        assert!((calm / season[1201] - 1.0).abs() < 0.1, "{calm}");
+        *values.last_mut().unwrap() *= 1.5;
+        let spike = Lately::new(&values, &season).ahead(2).unwrap().mean;
+        assert!(spike < 1.25 * season[1201], "{spike}");
+        for value in &mut values[1170..] {
+            *value *= 2.0;
+        }
+        let shifted = Lately::new(&values, &season).ahead(2).unwrap().mean;
+        assert!(shifted > 1.4 * season[1201], "{shifted}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out_and_too_little_says_nothing() {
+        let season: Vec<f64> = (0..700).map(day).collect();
+        let mut values = season[..600].to_vec();
+        values[500..530].fill(f64::NAN);
+        values[599] = f64::NAN;
+        let ahead = Lately::new(&values, &season).ahead(3).unwrap();
+        assert!((ahead.mean / season[602] - 1.0).abs() < 0.05);
+        assert!(Lately::new(&values[..40], &season).ahead(1).is_none());
+        assert!(Lately::new(&[], &season).ahead(1).is_none());
+        let nothing = Lately::new(&[0.0; 200], &[0.0; 210]).ahead(2).unwrap();
+        assert_eq!(nothing.at(3.0), 0.0);
+    }
+}

@@ -1,0 +1,126 @@
+//! What the policy forecasts from what it remembers: the season from quarters of an hour, and on it the next steps from what was seen
+//! lately.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{Memory, Settings};
+use crate::{
+    forecast::{Ahead, Holidays, Model, lately::Lately, regression::seasonal_means},
+    series::{Combine, Series, Step},
+};
+
+/// Normal scores of the quantiles that are made; others are taken along a line between them.
+pub const SCORES: [f64; 12] = [
+    -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5,
+];
+/// The longest lead in steps.
+pub const MOST_STEPS: usize = 48;
+/// A season has no finer shape, and its fit takes as long as it has steps.
+const SEASON_STEP_SECONDS: i64 = 900;
+
+/// The slow part, which is the same whatever is seen now.
+#[derive(Clone, Debug)]
+pub struct Season {
+    /// How many steps one of its means is about.
+    each: usize,
+    /// Steps of the history before the first whole one.
+    skipped: usize,
+    means: Vec<f64>,
+    /// The seasonal naive's 95th percentiles, from now on.
+    naive: Vec<f64>,
+}
+
+impl Season {
+    pub fn of(settings: &Settings, memory: &Memory, zone: &TimeZone) -> Option<Self> {
+        let step = settings.step_seconds;
+        let series = |first: i64, step: i64, values: Vec<f64>| {
+            let start = Timestamp::from_second(first * step).unwrap_or_default();
+            let step = Step::Seconds(step);
+            Series::new(start, step, zone.clone(), Combine::Mean, values)
+        };
+        let values = memory.values();
+        let each = (SEASON_STEP_SECONDS / step).max(1);
+        let skipped = (-memory.first_step()).rem_euclid(each);
+        let first = (memory.first_step() + skipped) / each;
+        let (each_steps, skipped) = (usize::try_from(each).ok()?, usize::try_from(skipped).ok()?);
+        let whole = values.get(skipped..)?.chunks_exact(each_steps).map(mean);
+        let history = series(first, each * step, whole.collect());
+        let ahead = MOST_STEPS / each_steps + 3;
+        let means = seasonal_means(&history, ahead, Holidays::NONE).ok()?;
+        let history = series(memory.first_step(), step, values);
+        let naive = Model::SeasonalNaive.forecast(&history, MOST_STEPS + 1, Holidays::NONE);
+        Some(Self {
+            each: each_steps,
+            skipped,
+            means,
+            naive: naive.ok()?.iter().map(Ahead::p95).collect(),
+        })
+    }
+
+    /// For each step of the history and so many after it.
+    fn of_steps(&self, count: usize) -> Vec<f64> {
+        let last = self.means.len() - 1;
+        let at = |step: usize| {
+            let middle = step as f64 + 0.5 - self.skipped as f64;
+            let place = (middle / self.each as f64 - 0.5).clamp(0.0, last as f64);
+            let (below, share) = (place as usize, place.fract());
+            let above = (below + 1).min(last);
+            self.means[below] + share * (self.means[above] - self.means[below])
+        };
+        (0..count).map(at).collect()
+    }
+}
+
+/// Of what is known, if half of it is.
+fn mean(values: &[f64]) -> f64 {
+    let known = values.iter().filter(|value| !value.is_nan());
+    let (sum, count) = known.fold((0.0, 0_usize), |(sum, count), value| {
+        (sum + value, count + 1)
+    });
+    if 2 * count < values.len() {
+        f64::NAN
+    } else {
+        sum / count as f64
+    }
+}
+
+/// Quantiles of the steps after the one that is now, up to the end of the lead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    steps: Vec<[f64; SCORES.len()]>,
+    /// The 95th percentiles at the end of the lead, ours and the seasonal naive's.
+    pub judged: (f64, f64),
+}
+
+impl Forecast {
+    /// `now` is what is read now: `NaN` when nothing is.
+    pub fn make(season: &Season, memory: &Memory, now: f64, lead: usize) -> Option<Self> {
+        let mut values = memory.values();
+        values.push(now);
+        let means = season.of_steps(values.len() + lead);
+        let lately = Lately::new(&values, &means);
+        let spreads: Option<Vec<_>> = (1..=lead).map(|step| lately.ahead(step)).collect();
+        let spreads = spreads?;
+        let ours = spreads.last()?.at(NINETY_FIVE);
+        Some(Self {
+            steps: spreads
+                .iter()
+                .map(|spread| SCORES.map(|score| spread.at(score)))
+                .collect(),
+            judged: (ours, *season.naive.get(lead)?),
+        })
+    }
+
+    /// The most that a score stands for in any of the steps.
+    pub fn highest(&self, score: f64) -> f64 {
+        let place = ((score - SCORES[0]) / 0.5).clamp(0.0, (SCORES.len() - 1) as f64);
+        let (below, share) = (place as usize, place.fract());
+        let above = (below + 1).min(SCORES.len() - 1);
+        let of_step =
+            |step: &[f64; SCORES.len()]| step[below] + share * (step[above] - step[below]);
+        self.steps.iter().map(of_step).fold(0.0, f64::max)
+    }
+}
+
+/// The normal score of the 95th percentile.
+const NINETY_FIVE: f64 = 1.644_853_627;
