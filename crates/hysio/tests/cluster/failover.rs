@@ -8,7 +8,7 @@ use crate::cluster::{Cluster, Load, pause, text};
 #[test]
 fn a_primary_that_hangs_is_cut_off_and_its_replica_has_all_that_was_acknowledged() {
     let cluster = Cluster::up(22_000);
-    let working = cluster.load(50);
+    let working = cluster.load(42);
     pause(14);
     cluster.signal("db1", Signal::SIGSTOP);
     let why = [
@@ -36,7 +36,7 @@ fn a_primary_that_hangs_is_cut_off_and_its_replica_has_all_that_was_acknowledged
     );
 
     // Back again, in order and under load: nobody notices.
-    let working = cluster.load(30);
+    let working = cluster.load(26);
     pause(12);
     let why = [
         "emergency",
