@@ -85,21 +85,15 @@ impl Curve {
     }
 }
 
-/// Which of the tuned points of a policy to follow, by what was learnt: those of which none costs less and is less in the worse of two
-/// ratios to the reference at the same cost, under-provisioning and actions. Indices into `points`.
+/// Which of the tuned points of a policy to follow, by what was learnt: those that are least in the worse of two ratios to the reference
+/// at the same cost, under-provisioning and actions. Indices into `points`, by cost.
 #[must_use]
 pub fn chosen(points: &[At], reference: &Curve) -> Vec<usize> {
-    let ratio = |point: &At| {
-        let other = reference.at(point.cost)?;
-        let under = point.under / other.under.max(f64::MIN_POSITIVE);
-        let actions = point.actions_a_day / other.actions_a_day.max(f64::MIN_POSITIVE);
-        Some(under.max(actions))
-    };
     // In each twentieth of the oracle's cost, the best: of a finer choice luck has a part, and of a coarser one the lines between points
     // that should be curves.
     let mut best: BTreeMap<i64, (f64, usize)> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
-        if let Some(ratio) = ratio(point) {
+        if let Some(ratio) = worse_ratio(point, reference) {
             let twentieth = (point.cost * 20.0).round() as i64;
             let kept = best.entry(twentieth).or_insert((ratio, at));
             if ratio < kept.0 {
@@ -107,7 +101,31 @@ pub fn chosen(points: &[At], reference: &Curve) -> Vec<usize> {
             }
         }
     }
-    best.into_values().map(|(_, at)| at).collect()
+    let mut followed: Vec<usize> = best.into_values().map(|(_, at)| at).collect();
+    while let Some(beaten) = beaten(points, &followed, reference) {
+        followed.remove(beaten);
+    }
+    followed
+}
+
+fn worse_ratio(point: &At, reference: &Curve) -> Option<f64> {
+    let other = reference.at(point.cost)?;
+    let under = point.under / other.under.max(f64::MIN_POSITIVE);
+    let actions = point.actions_a_day / other.actions_a_day.max(f64::MIN_POSITIVE);
+    Some(under.max(actions))
+}
+
+/// The first that is worse than the line between its neighbours, which whoever changes between the two has.
+fn beaten(points: &[At], followed: &[usize], reference: &Curve) -> Option<usize> {
+    let worse = |three: &[usize]| {
+        let line = Curve::through(&[points[three[0]], points[three[2]]]);
+        let between = worse_ratio(&line.at(points[three[1]].cost)?, reference)?;
+        Some(between < worse_ratio(&points[three[1]], reference)?)
+    };
+    let place = followed
+        .windows(3)
+        .position(|three| worse(three) == Some(true))?;
+    Some(place + 1)
 }
 
 /// Two curves at the same costs.
@@ -167,6 +185,21 @@ mod tests {
         );
         assert_eq!(curve.at(1.5), Some(at(1.5, 6.0, 30.0)));
         assert_eq!((curve.at(0.9), curve.at(2.1)), (None, None));
+    }
+
+    #[test]
+    fn what_the_line_between_others_beats_is_not_followed() {
+        let reference = Curve::through(&[at(1.0, 8.0, 40.0), at(2.0, 8.0, 40.0)]);
+        let points = [
+            at(1.8, 2.0, 10.0),
+            at(1.5, 8.0, 40.0),
+            at(1.2, 4.0, 20.0),
+            // In the same twentieth, and worse.
+            at(1.21, 4.0, 30.0),
+        ];
+        assert_eq!(chosen(&points, &reference), [2, 0]);
+        let curved = [at(1.0, 8.0, 1.0), at(1.5, 2.0, 1.0), at(2.0, 1.0, 1.0)];
+        assert_eq!(chosen(&curved, &reference), [0, 1, 2]);
     }
 
     #[test]

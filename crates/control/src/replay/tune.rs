@@ -238,8 +238,8 @@ pub fn starts(best: &[&Point], from: &[Knob], to: &[Knob]) -> Vec<Vec<f64>> {
     theirs.chain(each_choice("percentile", to)).collect()
 }
 
-/// A setting of some knobs as one of a set that has these and more. Of the others, percentiles are set to the least, where a forecast
-/// asks for next to nothing, and the rest stays as it is stated.
+/// A setting of some knobs as one of a set that has these and more. Of the others, percentiles are set to the least and what an instance
+/// carries to the most, so that a forecast asks for next to nothing, and the rest stays as it is stated.
 fn carried_over(values: &[f64], from: &[Knob], to: &[Knob]) -> Vec<f64> {
     let value = |knob: &Knob| {
         let same = |other: &&(&Knob, &f64)| {
@@ -249,6 +249,7 @@ fn carried_over(values: &[f64], from: &[Knob], to: &[Knob]) -> Vec<f64> {
         match pairs.iter().find(same) {
             Some((_, value)) => **value,
             None if knob.key == "percentile" => knob.choices[0],
+            None if knob.key == "per_instance" => knob.choices[knob.choices.len() - 1],
             None => knob.value,
         }
     };

@@ -201,7 +201,7 @@ fn what_was_learnt_without_a_forecast_is_taken_over_with_one_that_asks_for_nothi
         .map(|knob| knob.key.as_str())
         .zip(taken)
         .collect();
-    assert_eq!(seen[..2], [("per_instance", 2.0), ("percentile", 10.0)]);
+    assert_eq!(seen[..2], [("per_instance", 8.0), ("percentile", 10.0)]);
     let rest: Vec<f64> = seen[2..].iter().map(|it| it.1).collect();
     assert_eq!(rest, learnt);
 }
