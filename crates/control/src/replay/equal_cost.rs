@@ -89,13 +89,12 @@ impl Curve {
 /// at the same cost, under-provisioning and actions. Indices into `points`, by cost.
 #[must_use]
 pub fn chosen(points: &[At], reference: &Curve) -> Vec<usize> {
-    // In each twentieth of the oracle's cost, the best: of a finer choice luck has a part, and of a coarser one the lines between points
-    // that should be curves.
+    // Between whole tenths of the oracle's cost, the best; a finer choice would be one by luck.
     let mut best: BTreeMap<i64, (f64, usize)> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         if let Some(ratio) = worse_ratio(point, reference) {
-            let twentieth = (point.cost * 20.0).round() as i64;
-            let kept = best.entry(twentieth).or_insert((ratio, at));
+            let tenth = (point.cost * 10.0).round() as i64;
+            let kept = best.entry(tenth).or_insert((ratio, at));
             if ratio < kept.0 {
                 *kept = (ratio, at);
             }
@@ -194,7 +193,7 @@ mod tests {
             at(1.8, 2.0, 10.0),
             at(1.5, 8.0, 40.0),
             at(1.2, 4.0, 20.0),
-            // In the same twentieth, and worse.
+            // In the same tenth, and worse.
             at(1.21, 4.0, 30.0),
         ];
         assert_eq!(chosen(&points, &reference), [2, 0]);
