@@ -93,8 +93,7 @@ impl Command {
                 let from = find(&sets[0].1, stage.resource);
                 starts(&front(points, search.misses), &from, &knobs)
             });
-            let points =
-                search.points_from(files, &knobs, &begin, &first, &|| progress.inc(1))?;
+            let points = search.points_from(files, &knobs, &begin, &first, &|| progress.inc(1))?;
             tuned.push(points);
         }
         progress.finish_and_clear();
