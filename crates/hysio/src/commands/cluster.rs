@@ -125,6 +125,10 @@ impl Restore {
             "the cluster runs: end it first with `hysio cluster down`"
         );
         anyhow::ensure!(
+            self.until.is_none_or(|until| until <= Timestamp::now()),
+            "--until has not come yet"
+        );
+        anyhow::ensure!(
             state.plan.backups,
             "the cluster was started with --no-backups: there is nothing to restore from"
         );
