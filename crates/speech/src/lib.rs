@@ -9,6 +9,7 @@ mod chunk;
 mod engine;
 mod mel;
 mod model;
+mod narrow;
 mod runtime;
 mod vad;
 mod vocabulary;

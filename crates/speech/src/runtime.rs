@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rten::ModelOptions;
 
+use crate::narrow;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("the speech model {0} is missing: run ./hysio install")]
@@ -44,7 +46,8 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error
 }
 
 pub fn load(path: &Path) -> Result<rten::Model, Error> {
-    let bytes = read(path)?;
+    let mut bytes = read(path)?;
+    narrow::where_needed(&mut bytes).map_err(|error| damaged(path, &error))?;
     ModelOptions::with_all_ops()
         // Packed weights are a second copy of the weights and gain no speed with these models.
         .prepack_weights(false)
