@@ -118,8 +118,9 @@ impl Databases<'_> {
         self.until_ready(name).await
     }
 
+    /// Whether it recovers to become a primary. Its `recovery.signal` is gone a moment before it takes writes.
     fn is_restoring(&self, name: &str) -> bool {
-        self.plan.data(name).join("recovery.signal").exists()
+        !self.plan.data(name).join("standby.signal").exists()
     }
 
     async fn until_ready(&self, name: &str) -> anyhow::Result<()> {
