@@ -1,11 +1,21 @@
 //! Policies at equal cost: one that misses less because it has more replicas is no better. The reference is retuned first, and both are
-//! compared at the same replica hours, on days that neither was tuned on.
+//! compared at the same replica hours, on days that nothing was tuned on.
 
 use std::collections::BTreeMap;
 
+use hysio_scaling::{
+    Resource,
+    policies::{
+        Policies, Refused,
+        knobs::{Knob, find},
+    },
+};
 use serde::Serialize;
 
-use super::score::Score;
+use super::{
+    score::Score,
+    tune::{Contest, Search, each_choice, front, replayed},
+};
 
 /// At how many costs two curves are compared.
 const COSTS: usize = 9;
@@ -85,46 +95,62 @@ impl Curve {
     }
 }
 
-/// Which of the tuned points of a policy to follow, by what was learnt: those that are least in the worse of two ratios to the reference
-/// at the same cost, under-provisioning and actions. Indices into `points`, by cost.
-#[must_use]
-pub fn chosen(points: &[At], reference: &Curve) -> Vec<usize> {
-    // Between whole tenths of the oracle's cost, the best; a finer choice would be one by luck.
-    let mut best: BTreeMap<i64, (f64, usize)> = BTreeMap::new();
-    for (at, point) in points.iter().enumerate() {
-        if let Some(ratio) = worse_ratio(point, reference) {
-            let tenth = (point.cost * 10.0).round() as i64;
-            let kept = best.entry(tenth).or_insert((ratio, at));
-            if ratio < kept.0 {
-                *kept = (ratio, at);
-            }
+/// A set of policies that is to be compared.
+pub struct Contender<'a> {
+    files: &'a BTreeMap<String, String>,
+    knobs: Vec<Knob>,
+    /// What is stated, with its forecasts at each percentile.
+    along: Vec<Vec<f64>>,
+}
+
+impl<'a> Contender<'a> {
+    #[must_use]
+    pub fn new(files: &'a BTreeMap<String, String>, resource: Resource) -> Self {
+        let knobs = find(files, resource);
+        let along = each_choice("percentile", &knobs);
+        Self {
+            files,
+            knobs,
+            along,
         }
     }
-    let mut followed: Vec<usize> = best.into_values().map(|(_, at)| at).collect();
-    while let Some(beaten) = beaten(points, &followed, reference) {
-        followed.remove(beaten);
+
+    /// How many replays its curve takes at most.
+    #[must_use]
+    pub fn replays(&self, search: &Search) -> usize {
+        if self.along.is_empty() {
+            2 * search.runs
+        } else {
+            self.along.len()
+        }
     }
-    followed
-}
 
-fn worse_ratio(point: &At, reference: &Curve) -> Option<f64> {
-    let other = reference.at(point.cost)?;
-    let under = point.under / other.under.max(f64::MIN_POSITIVE);
-    let actions = point.actions_a_day / other.actions_a_day.max(f64::MIN_POSITIVE);
-    Some(under.max(actions))
-}
-
-/// The first that is worse than the line between its neighbours, which whoever changes between the two has.
-fn beaten(points: &[At], followed: &[usize], reference: &Curve) -> Option<usize> {
-    let worse = |three: &[usize]| {
-        let line = Curve::through(&[points[three[0]], points[three[2]]]);
-        let between = worse_ratio(&line.at(points[three[1]].cost)?, reference)?;
-        Some(between < worse_ratio(&points[three[1]], reference)?)
-    };
-    let place = followed
-        .windows(3)
-        .position(|three| worse(three) == Some(true))?;
-    Some(place + 1)
+    /// What it has at each cost on the held-out days. A forecast is followed along its percentile with all else as stated: more numbers
+    /// that are fitted to the days before are more that only fitted those. What has no such number is retuned, and has the best of what
+    /// was best where it was learnt.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub fn curve(
+        &self,
+        search: &Search,
+        learnt: &Contest,
+        held_out: &Contest,
+        progress: &(impl Fn() + Sync),
+    ) -> Result<Curve, Refused> {
+        Policies::read(self.files)?;
+        let again = |settings: &[Vec<f64>]| -> Vec<At> {
+            let points = replayed(self.files, &self.knobs, held_out, settings, progress);
+            points.iter().map(|point| At::from(&point.score)).collect()
+        };
+        if !self.along.is_empty() {
+            return Ok(Curve::through(&again(&self.along)));
+        }
+        let points = search.points(self.files, &self.knobs, learnt, progress)?;
+        let best = front(&points, search.misses);
+        let best: Vec<Vec<f64>> = best.iter().map(|point| point.values.clone()).collect();
+        Ok(Curve::lowest(&again(&best), |it| it.under))
+    }
 }
 
 /// Two curves at the same costs.
@@ -184,21 +210,6 @@ mod tests {
         );
         assert_eq!(curve.at(1.5), Some(at(1.5, 6.0, 30.0)));
         assert_eq!((curve.at(0.9), curve.at(2.1)), (None, None));
-    }
-
-    #[test]
-    fn what_the_line_between_others_beats_is_not_followed() {
-        let reference = Curve::through(&[at(1.0, 8.0, 40.0), at(2.0, 8.0, 40.0)]);
-        let points = [
-            at(1.8, 2.0, 10.0),
-            at(1.5, 8.0, 40.0),
-            at(1.2, 4.0, 20.0),
-            // In the same tenth, and worse.
-            at(1.21, 4.0, 30.0),
-        ];
-        assert_eq!(chosen(&points, &reference), [2, 0]);
-        let curved = [at(1.0, 8.0, 1.0), at(1.5, 2.0, 1.0), at(2.0, 1.0, 1.0)];
-        assert_eq!(chosen(&curved, &reference), [0, 1, 2]);
     }
 
     #[test]

@@ -138,21 +138,6 @@ impl Search {
         contest: &Contest,
         progress: &(impl Fn() + Sync),
     ) -> Result<Vec<Point>, Refused> {
-        self.points_from(files, knobs, &[], contest, progress)
-    }
-
-    /// The same, with settings that are tried before others: they count among the runs.
-    ///
-    /// # Errors
-    /// What is wrong with the files as they are.
-    pub fn points_from(
-        &self,
-        files: &BTreeMap<String, String>,
-        knobs: &[Knob],
-        starts: &[Vec<f64>],
-        contest: &Contest,
-        progress: &(impl Fn() + Sync),
-    ) -> Result<Vec<Point>, Refused> {
         let stated: Vec<f64> = knobs.iter().map(|knob| knob.value).collect();
         let first = contest.run(files)?;
         progress();
@@ -162,9 +147,6 @@ impl Search {
         }];
         let mut random = fastrand::Rng::with_seed(self.seed);
         let mut known: BTreeSet<Vec<u64>> = BTreeSet::from([bits(&stated)]);
-        let new = starts.iter().filter(|values| known.insert(bits(values)));
-        let new: Vec<Vec<f64>> = new.take(self.runs - 1).cloned().collect();
-        points.extend(replayed(files, knobs, contest, &new, progress));
         while known.len() < self.runs && !knobs.is_empty() {
             let wanted = GENERATION.min(self.runs - known.len());
             let parents = self.unbeaten(&points);
@@ -228,46 +210,17 @@ pub fn front(points: &[Point], misses: Misses) -> Vec<&Point> {
     by_cost
 }
 
-/// Where the search for a set that is compared with a tuned one begins: with what was best there, and, if it has a forecast, with each of
-/// its percentiles.
+/// What is stated, with each choice of one key; where several knobs have it, they are turned together.
 #[must_use]
-pub fn starts(best: &[&Point], from: &[Knob], to: &[Knob]) -> Vec<Vec<f64>> {
-    let theirs = best
+pub fn each_choice(key: &str, knobs: &[Knob]) -> Vec<Vec<f64>> {
+    let choices = knobs
         .iter()
-        .map(|point| carried_over(&point.values, from, to));
-    theirs.chain(each_choice("percentile", to)).collect()
-}
-
-/// A setting of some knobs as one of a set that has these and more. Of the others, percentiles are set to the least and what an instance
-/// carries to the most, so that a forecast asks for next to nothing, and the rest stays as it is stated.
-fn carried_over(values: &[f64], from: &[Knob], to: &[Knob]) -> Vec<f64> {
-    let value = |knob: &Knob| {
-        let same = |other: &&(&Knob, &f64)| {
-            (&other.0.file, other.0.line, &other.0.key) == (&knob.file, knob.line, &knob.key)
-        };
-        let pairs: Vec<(&Knob, &f64)> = from.iter().zip(values).collect();
-        match pairs.iter().find(same) {
-            Some((_, value)) => **value,
-            None if knob.key == "percentile" => knob.choices[0],
-            None if knob.key == "per_instance" => knob.choices[knob.choices.len() - 1],
-            None => knob.value,
-        }
-    };
-    to.iter().map(value).collect()
-}
-
-/// What is stated, with each choice of one key.
-fn each_choice(key: &str, knobs: &[Knob]) -> Vec<Vec<f64>> {
-    let stated: Vec<f64> = knobs.iter().map(|knob| knob.value).collect();
-    let turned = |at: usize, choice: f64| {
-        let mut values = stated.clone();
-        values[at] = choice;
-        values
-    };
-    let with_key = knobs.iter().enumerate().filter(|(_, knob)| knob.key == key);
-    with_key
-        .flat_map(|(at, knob)| knob.choices.iter().map(move |choice| (at, *choice)))
-        .map(|(at, choice)| turned(at, choice))
+        .find(|knob| knob.key == key)
+        .map_or(&[][..], |knob| &knob.choices);
+    let value = |knob: &Knob, choice: f64| if knob.key == key { choice } else { knob.value };
+    choices
+        .iter()
+        .map(|choice| knobs.iter().map(|knob| value(knob, *choice)).collect())
         .collect()
 }
 
@@ -353,7 +306,7 @@ fn best(points: &[Point], promise: Promise) -> Option<&Point> {
 }
 
 /// On all processors; the points come in the order of their settings. What the files refuse, such as a least above the most, is none.
-fn replayed(
+pub(super) fn replayed(
     files: &BTreeMap<String, String>,
     knobs: &[Knob],
     contest: &Contest,

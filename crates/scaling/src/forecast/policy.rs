@@ -2,6 +2,9 @@
 //! ready when it is needed. It never asks for less than others do, and it is silent while its own recent forecasts were worse than those of
 //! the seasonal naive.
 //!
+//! A miss hurts more where less is there: one of two is half of it. So the chance of one grows with the square root of demand, from what
+//! the percentile says at the usual demand: half-way between counting what is missing and counting which share of it is.
+//!
 //! It moves only when it must: while the floor is neither too low for what is likely to come nor too high even for what is unlikely, it
 //! stays. Each change of a count costs a start or a drain, and what changes back within minutes was noise.
 //!
@@ -12,13 +15,14 @@ mod ahead;
 mod file;
 mod kept;
 mod memory;
+mod staffing;
 
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-pub use self::{kept::Kept, memory::Memory};
+pub use self::{kept::Kept, memory::Memory, staffing::Jobs};
 use smol_str::{SmolStr, format_smolstr};
 
 use self::{
@@ -32,8 +36,9 @@ use crate::{
 
 /// A reading that is older is no reading.
 const STALE_AFTER_SECONDS: i64 = 120;
-/// Forecasts that were settled before it is judged.
-const JUDGED_FROM: usize = 24;
+/// Chances of a miss beyond these are not told apart.
+const LEAST_MISS: f64 = 1e-4;
+const MOST_MISS: f64 = 0.98;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,8 +47,11 @@ pub struct Settings {
     pub resource: Resource,
     /// What is forecast, such as `active_sessions`.
     pub signal: String,
-    /// How much of the signal one instance carries.
+    /// How much of the signal one instance carries; with `jobs`, how much of it keeps one busy all the time.
     pub per_instance: f64,
+    /// What is to be done when: instances are counted by queueing then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<Jobs>,
     /// How far ahead instances must be asked for: as long as they take to start.
     #[serde(default = "ten_minutes")]
     pub lead_seconds: i64,
@@ -53,12 +61,13 @@ pub struct Settings {
     /// How many steps are remembered.
     #[serde(default = "two_weeks")]
     pub history_steps: usize,
-    /// Of a hundred outcomes so many are to be within what is there: what a miss costs against what an idle instance does.
+    /// Of a hundred outcomes so many are to be within what is there, at the usual demand: what a miss costs against what an idle instance
+    /// does.
     #[serde(default = "ninety_five")]
     pub percentile: f64,
     /// How far what is forecast may wander before the floor follows, in standard deviations of its errors: half of it up, all of it down,
     /// as too little is worse than too much.
-    #[serde(default = "one")]
+    #[serde(default = "one_and_a_half")]
     pub slack: f64,
     /// The most instances it asks for.
     pub most: i32,
@@ -80,8 +89,8 @@ fn ninety_five() -> f64 {
     95.0
 }
 
-fn one() -> f64 {
-    1.0
+fn one_and_a_half() -> f64 {
+    1.5
 }
 
 impl Settings {
@@ -114,6 +123,10 @@ impl Settings {
         }
         if !(0.0..=4.0).contains(&self.slack) {
             return Err(format!("forecast {name}: slack must be from 0 to 4"));
+        }
+        if let Some(jobs) = &self.jobs {
+            jobs.check()
+                .map_err(|problem| format!("forecast {name}: {problem}"))?;
         }
         if self.most < 1 {
             return Err(format!("forecast {name}: most must be at least 1"));
@@ -229,10 +242,8 @@ impl Policy {
             memory.expects_nothing();
             return;
         };
-        let Settings {
-            percentile, slack, ..
-        } = self.settings;
-        let score = counts::normal(percentile / 100.0);
+        let slack = self.settings.slack;
+        let score = self.score(&forecast);
         let band = Band {
             least: forecast.highest(score - slack / 2.0),
             middle: forecast.highest(score),
@@ -243,6 +254,12 @@ impl Policy {
             .floor()
             .filter(|floor| (self.count(band.least)..=self.count(band.most)).contains(floor));
         memory.asks_for(stays.unwrap_or_else(|| self.count(band.middle)));
+    }
+
+    /// The percentile's normal score at what is forecast: the chance of a miss grows with the root of demand.
+    fn score(&self, forecast: &Forecast) -> f64 {
+        let miss = (1.0 - self.settings.percentile / 100.0) * forecast.over_usual.sqrt();
+        counts::normal(1.0 - miss.clamp(LEAST_MISS, MOST_MISS))
     }
 
     fn forecast(&self, memory: &Memory, now: f64) -> Option<Arc<Forecast>> {
@@ -259,12 +276,16 @@ impl Policy {
 
     /// How many carry so much.
     fn count(&self, demand: f64) -> i32 {
-        let needed = (demand / self.settings.per_instance - 1e-9).ceil();
-        (needed.clamp(0.0, f64::from(i32::MAX)) as i32).min(self.settings.most)
+        let busy = demand / self.settings.per_instance;
+        match &self.settings.jobs {
+            None => staffing::carrying(busy),
+            Some(jobs) => jobs.staff(busy),
+        }
+        .min(self.settings.most)
     }
 
     fn proposal(&self, memory: &Memory, reading: &Result<f64, String>) -> Proposal {
-        let (ours, naive, settled) = memory.losses();
+        let judgement = memory.judgement(self.settings.lead_steps());
         let now = match reading {
             Ok(value) => format_smolstr!("{value:.1}"),
             Err(why) => why.into(),
@@ -283,10 +304,11 @@ impl Policy {
                     self.settings.history_steps
                 ),
             },
-            Some(_) if settled >= JUDGED_FROM && ours > naive => Wants::Nothing {
+            Some(_) if judgement.loses => Wants::Nothing {
                 why: format_smolstr!(
-                    "switched off: over its last {settled} forecasts its loss is {:.2} times that of the seasonal naive",
-                    ours as f64 / naive.max(1) as f64
+                    "switched off: over its last {} forecasts its loss is {:.2} times that of the seasonal naive",
+                    judgement.settled,
+                    judgement.ratio
                 ),
             },
             Some((band, count)) => self.floor(band, count, &mut evidence),
@@ -304,7 +326,7 @@ impl Policy {
     fn floor(&self, band: Band, count: i32, evidence: &mut Vec<Evidence>) -> Wants {
         evidence.push(Evidence {
             signal: format_smolstr!(
-                "{}, P{} of the next {} s",
+                "{}, P{} at the usual demand, of the next {} s",
                 self.settings.signal,
                 self.settings.percentile,
                 self.settings.lead_seconds

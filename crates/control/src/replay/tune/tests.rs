@@ -1,9 +1,12 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use hysio_scaling::{
     capacity::size::Service,
     policies::knobs::{find, turned},
 };
 
 use super::*;
+use crate::replay::equal_cost::{Comparison, Contender};
 
 fn files() -> BTreeMap<String, String> {
     let limits =
@@ -174,34 +177,51 @@ fn what_also_wins_on_held_out_days_is_recommended_and_read_again() {
 }
 
 #[test]
-fn a_search_begins_where_it_is_told_to_and_counts_that_among_its_runs() {
+fn each_choice_of_a_key_leaves_the_rest_as_it_is_stated() {
     let knobs = find(&files(), Resource::TranscriptionWorkers);
-    let starts = each_choice("averageUtilization", &knobs);
-    assert_eq!(starts.len(), 16);
-    let search = Search { runs: 10, ..SEARCH };
-    let points = with_contest(&demand(0), |contest| {
-        search
-            .points_from(&files(), &knobs, &starts, contest, &|| {})
-            .unwrap()
-    });
-    assert_eq!(points.len(), 10);
-    assert!(points[1..].iter().all(|it| starts.contains(&it.values)));
+    let all = each_choice("averageUtilization", &knobs);
+    assert_eq!(all.len(), 16);
+    for (values, target) in all
+        .iter()
+        .zip((4..).map(|twentieth| 5.0 * f64::from(twentieth)))
+    {
+        for (knob, value) in knobs.iter().zip(values) {
+            let is_turned = knob.key == "averageUtilization";
+            assert_eq!(
+                *value,
+                if is_turned { target } else { knob.value },
+                "{knob:?}"
+            );
+        }
+    }
+    assert!(each_choice("percentile", &knobs).is_empty());
 }
 
 #[test]
-fn what_was_learnt_without_a_forecast_is_taken_over_with_one_that_asks_for_nothing() {
-    let mut more = files();
+fn a_forecast_is_followed_along_its_percentile_and_what_has_none_is_retuned() {
+    let mut with_forecast = files();
     let forecast = "forecast:\n  policies:\n  - {name: f, resource: transcription_workers, signal: s, per_instance: 2, percentile: 95, most: 40}\n";
-    more.insert("forecast.yaml".to_owned(), forecast.to_owned());
-    let knobs = [files(), more].map(|files| find(&files, Resource::TranscriptionWorkers));
-    let learnt: Vec<f64> = knobs[0].iter().map(|knob| knob.choices[1]).collect();
-    let taken = carried_over(&learnt, &knobs[0], &knobs[1]);
-    let seen: Vec<(&str, f64)> = knobs[1]
-        .iter()
-        .map(|knob| knob.key.as_str())
-        .zip(taken)
-        .collect();
-    assert_eq!(seen[..2], [("per_instance", 8.0), ("percentile", 10.0)]);
-    let rest: Vec<f64> = seen[2..].iter().map(|it| it.1).collect();
-    assert_eq!(rest, learnt);
+    with_forecast.insert("forecast.yaml".to_owned(), forecast.to_owned());
+    let [plain, along] = [files(), with_forecast];
+    let [plain, along] =
+        [&plain, &along].map(|files| Contender::new(files, Resource::TranscriptionWorkers));
+    let search = Search { runs: 20, ..SEARCH };
+    let replayed = AtomicUsize::new(0);
+    let count = || {
+        replayed.fetch_add(1, Ordering::Relaxed);
+    };
+    let curves = with_contest(&demand(0), |learnt| {
+        with_contest(&demand(90), |held_out| {
+            let curve = |it: &Contender| it.curve(&search, learnt, held_out, &count).unwrap();
+            let reference = curve(&plain);
+            assert!((21..=plain.replays(&search)).contains(&replayed.swap(0, Ordering::Relaxed)));
+            let policy = curve(&along);
+            assert_eq!(replayed.swap(0, Ordering::Relaxed), along.replays(&search));
+            [reference, policy]
+        })
+    });
+    assert_eq!(along.replays(&search), 16);
+    let [reference, _] = &curves;
+    let itself = Comparison::of(reference, reference).unwrap();
+    assert_eq!((itself.under_ratio, itself.actions_ratio), (1.0, 1.0));
 }

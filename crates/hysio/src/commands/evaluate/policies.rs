@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use hysio_control::replay::{
-    equal_cost::{At, Comparison, Curve, chosen},
-    tune::{Misses, Point, Search, front, starts},
+    equal_cost::{Comparison, Contender},
+    tune::{Misses, Search},
 };
-use hysio_scaling::policies::knobs::{find, turned};
 use serde::Serialize;
 
 use crate::commands::{
@@ -15,15 +14,15 @@ use crate::commands::{
     trace::bar,
 };
 
-/// The share of the days on which tuned policies are compared.
+/// The share of the days on which policies are compared.
 const HELD_OUT: f64 = 0.5;
 
 #[derive(Debug, Args)]
 pub struct Command {
     #[command(flatten)]
     replay: ReplayArguments,
-    /// Tune each set in so many replays on the first half of the days, and compare them with the first set at the same cost on the
-    /// second half.
+    /// Compare each set with the first at the same cost on the second half of the days: those with a forecast along its percentile, others
+    /// retuned in so many replays on the first half.
     #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(2..=100_000))]
     equal_cost: Option<u32>,
 }
@@ -78,51 +77,31 @@ impl Command {
             sets.len() > 1,
             "--equal-cost compares with the first set: name two folders with --policies"
         );
+        let contenders: Vec<Contender> = sets
+            .iter()
+            .map(|(_, files)| Contender::new(files, stage.resource))
+            .collect();
         let [learnt, held_out] = stage.split(HELD_OUT)?;
+        let (learnt, held_out) = (learnt.contest(), held_out.contest());
         let search = Search {
             seed: self.replay.seed,
             runs,
             misses: Misses::UnderProvisioning,
         };
-        let progress = bar((runs * sets.len()) as u64, "tuning");
-        let first = learnt.contest();
-        let mut tuned: Vec<Vec<Point>> = Vec::new();
-        for (_, files) in sets {
-            let knobs = find(files, stage.resource);
-            let begin = tuned.first().map_or_else(Vec::new, |points| {
-                let from = find(&sets[0].1, stage.resource);
-                starts(&front(points, search.misses), &from, &knobs)
-            });
-            let points = search.points_from(files, &knobs, &begin, &first, &|| progress.inc(1))?;
-            tuned.push(points);
+        let replays = contenders
+            .iter()
+            .map(|it| it.replays(&search))
+            .sum::<usize>();
+        let progress = bar(replays as u64, "comparing");
+        let curve = |it: &Contender| it.curve(&search, &learnt, &held_out, &|| progress.inc(1));
+        let reference = curve(&contenders[0])?;
+        let mut all = BTreeMap::new();
+        for ((name, _), other) in sets.iter().zip(&contenders).skip(1) {
+            all.insert(name.clone(), Comparison::of(&reference, &curve(other)?));
         }
         progress.finish_and_clear();
-        let later = held_out.contest();
-        let again = |set: usize, points: &[&Point]| -> anyhow::Result<Vec<At>> {
-            let (files, knobs) = (&sets[set].1, find(&sets[set].1, stage.resource));
-            let score = |point: &&Point| {
-                let run = later.run(&turned(files, &knobs, &point.values))?;
-                Ok(At::from(&run.score))
-            };
-            points.iter().map(score).collect()
-        };
-        let best = front(&tuned[0], search.misses);
-        let learnt = Curve::lowest(&ats(&best), |it| it.under);
-        let reference = Curve::lowest(&again(0, &best)?, |it| it.under);
-        let mut all = BTreeMap::new();
-        for (set, points) in tuned.iter().enumerate().skip(1) {
-            let points: Vec<&Point> = points.iter().collect();
-            let followed = chosen(&ats(&points), &learnt);
-            let followed: Vec<&Point> = followed.into_iter().map(|at| points[at]).collect();
-            let policy = Curve::through(&again(set, &followed)?);
-            all.insert(sets[set].0.clone(), Comparison::of(&reference, &policy));
-        }
         Ok(all)
     }
-}
-
-fn ats(points: &[&Point]) -> Vec<At> {
-    points.iter().map(|point| At::from(&point.score)).collect()
 }
 
 impl Report {
@@ -140,7 +119,7 @@ impl Report {
         for (name, comparison) in &self.equal_cost {
             out += &match comparison {
                 Some(it) => format!(
-                    "{name} at the cost of {first}, both tuned on the first half of the days, on the second: θ_U ×{:.2}, actions ×{:.2}\n",
+                    "{name} at the cost of {first}, on the second half of the days: θ_U ×{:.2}, actions ×{:.2}\n",
                     it.under_ratio, it.actions_ratio
                 ),
                 None => format!("{name} and {first} have no cost in common\n"),

@@ -71,23 +71,31 @@ impl Season {
     }
 }
 
-/// Of what is known, if half of it is.
+/// The average, if half of it is known.
 fn mean(values: &[f64]) -> f64 {
+    let known = values.iter().filter(|value| !value.is_nan()).count();
+    if 2 * known < values.len() {
+        f64::NAN
+    } else {
+        average(values)
+    }
+}
+
+/// Of what is known.
+fn average(values: &[f64]) -> f64 {
     let known = values.iter().filter(|value| !value.is_nan());
     let (sum, count) = known.fold((0.0, 0_usize), |(sum, count), value| {
         (sum + value, count + 1)
     });
-    if 2 * count < values.len() {
-        f64::NAN
-    } else {
-        sum / count as f64
-    }
+    sum / count as f64
 }
 
 /// Quantiles of the steps after the one that is now, up to the end of the lead.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
     steps: Vec<[f64; SCORES.len()]>,
+    /// The most that is likely, over what demand is on average.
+    pub over_usual: f64,
     /// The 95th percentiles at the end of the lead, ours and the seasonal naive's.
     pub judged: (f64, f64),
 }
@@ -102,11 +110,13 @@ impl Forecast {
         let spreads: Option<Vec<_>> = (1..=lead).map(|step| lately.ahead(step)).collect();
         let spreads = spreads?;
         let ours = spreads.last()?.at(NINETY_FIVE);
+        let most = spreads.iter().map(|it| it.mean).fold(0.0, f64::max);
         Some(Self {
             steps: spreads
                 .iter()
                 .map(|spread| SCORES.map(|score| spread.at(score)))
                 .collect(),
+            over_usual: most / f64::max(average(&values), f64::MIN_POSITIVE),
             judged: (ours, *season.naive.get(lead)?),
         })
     }

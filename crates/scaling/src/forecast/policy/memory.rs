@@ -11,6 +11,10 @@ use super::Settings;
 
 /// Forecasts whose outcome counts.
 const JUDGED: usize = 96;
+/// Forecasts that were settled before any is judged.
+const JUDGED_FROM: usize = 24;
+/// That ours are no worse would look like more than this in one of twenty cases: the 95th percentile of a standard normal.
+const SURELY: f64 = 1.645;
 /// Amounts are kept in thousandths.
 const SCALE: f64 = 1000.0;
 /// The most that is kept: a billion.
@@ -43,6 +47,16 @@ pub(super) struct Band {
     pub least: f64,
     pub middle: f64,
     pub most: f64,
+}
+
+/// How ours did beside the seasonal naive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Judgement {
+    pub settled: usize,
+    /// Loss over the naive's.
+    pub ratio: f64,
+    /// By more than luck.
+    pub loses: bool,
 }
 
 /// The 95th percentiles for one step.
@@ -138,15 +152,30 @@ impl Memory {
         self.losses.drain(..beyond);
     }
 
-    /// Sums of the losses of ours and of the naive, and how many there are.
-    pub(super) fn losses(&self) -> (i64, i64, usize) {
-        let sums = self
+    /// Whether ours lose to the naive, by the test of Diebold and Mariano (1995): with equal forecasts, who is ahead is luck.
+    pub(super) fn judgement(&self, lead: usize) -> Judgement {
+        let sum = |of: fn(&(i64, i64)) -> i64| self.losses.iter().map(|it| of(it) as f64).sum();
+        let (ours, naive): (f64, f64) = (sum(|it| it.0), sum(|it| it.1));
+        let settled = self.losses.len();
+        let count = settled.max(1) as f64;
+        let mean = (ours - naive) / count;
+        let off: Vec<f64> = self
             .losses
             .iter()
-            .fold((0_i64, 0_i64), |(ours, naive), loss| {
-                (ours.saturating_add(loss.0), naive.saturating_add(loss.1))
-            });
-        (sums.0, sums.1, self.losses.len())
+            .map(|(ours, naive)| (ours - naive) as f64 - mean)
+            .collect();
+        // Forecasts of neighbouring steps share errors, over as many as the lead has (weights of Newey and West).
+        let together = |lag: usize| {
+            let pairs = off.iter().zip(off.iter().skip(lag));
+            pairs.map(|(a, b)| a * b).sum::<f64>() / count
+        };
+        let lags = (1..lead).map(|lag| 2.0 * (1.0 - lag as f64 / lead as f64) * together(lag));
+        let variance = f64::max(together(0) + lags.sum::<f64>(), 0.0) / count;
+        Judgement {
+            settled,
+            ratio: ours / f64::max(naive, 1.0),
+            loses: settled >= JUDGED_FROM && mean > 0.0 && mean >= SURELY * variance.sqrt(),
+        }
     }
 
     pub(super) fn first_step(&self) -> i64 {
@@ -181,5 +210,78 @@ fn loss(expected: i64, came: i64) -> i64 {
         19 * (came - expected)
     } else {
         expected - came
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Memories of 96 losses each, made from a seed.
+    fn judged(
+        lead: usize,
+        mut losses: impl FnMut(&mut fastrand::Rng) -> (f64, f64),
+    ) -> Vec<Judgement> {
+        let memories = (0..200).map(|seed| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let losses = (0..JUDGED).map(|_| losses(&mut random));
+            let losses = losses.map(|(ours, naive)| (kept(ours), kept(naive)));
+            Memory {
+                losses: losses.collect(),
+                ..Memory::default()
+            }
+        });
+        memories.map(|memory| memory.judgement(lead)).collect()
+    }
+
+    fn lost(judgements: &[Judgement]) -> usize {
+        judgements.iter().filter(|it| it.loses).count()
+    }
+
+    /// Mostly a little too much, and now and then too little, which is far dearer.
+    fn loss(random: &mut fastrand::Rng) -> f64 {
+        if random.f64() < 0.05 {
+            190.0 * random.f64()
+        } else {
+            10.0 * random.f64()
+        }
+    }
+
+    #[test]
+    fn who_is_ahead_by_luck_has_not_won() {
+        let equal = judged(2, |random| (loss(random), loss(random)));
+        assert!(equal.iter().filter(|it| it.ratio > 1.0).count() > 80);
+        assert!(lost(&equal) < 20, "{}", lost(&equal));
+    }
+
+    #[test]
+    fn luck_that_lasts_as_long_as_the_lead_is_luck() {
+        let lasting = |lead: usize| {
+            let mut kept = (0.0, 0.0);
+            let mut step = 0;
+            judged(lead, move |random| {
+                if step % 12 == 0 {
+                    kept = (100.0 * random.f64(), 100.0 * random.f64());
+                }
+                step += 1;
+                kept
+            })
+        };
+        let (known, taken_for_many) = (lost(&lasting(12)), lost(&lasting(1)));
+        assert!(known * 2 < taken_for_many, "{known} {taken_for_many}");
+    }
+
+    #[test]
+    fn who_is_worse_each_time_has_lost_and_nobody_has_before_it_was_seen_often() {
+        let worse = judged(2, |random| {
+            let naive = loss(random);
+            (1.1 * naive + 1.0, naive)
+        });
+        assert_eq!(lost(&worse), 200);
+        let memory = Memory {
+            losses: vec![(2, 1); JUDGED_FROM - 1].into(),
+            ..Memory::default()
+        };
+        assert!(!memory.judgement(1).loses);
     }
 }

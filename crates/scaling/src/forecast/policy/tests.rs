@@ -14,6 +14,7 @@ fn policy(lead_seconds: i64) -> Policy {
         resource: Resource::AppInstances,
         signal: "active_sessions".to_owned(),
         per_instance: 100.0,
+        jobs: None,
         lead_seconds,
         step_seconds: 3600,
         history_steps: 336,
@@ -306,4 +307,56 @@ fn with_slack_the_floor_moves_less_often_and_still_suffices() {
 fn the_percentile_is_what_a_miss_costs() {
     let ((_, often), (_, seldom)) = (restlessness(50.0, 0.0), restlessness(99.0, 0.0));
     assert!(often > 35 && seldom < 12, "{often} {seldom}");
+}
+
+#[test]
+fn less_is_risked_where_less_is_there() {
+    let mut settings = policy(3600).settings;
+    (settings.percentile, settings.slack) = (80.0, 0.0);
+    (settings.per_instance, settings.most) = (1.0, 5000);
+    let policy = Policy::new(settings, TimeZone::UTC).unwrap();
+    let mut memory = Memory::default();
+    let mut due = i32::MAX;
+    let mut misses = Vec::new();
+    for step in 0..60 * 24 {
+        let came = sessions(step * 3600 + 1);
+        misses.push((step, came, f64::from(due) < came));
+        let wants = live(&policy, &mut memory, step..step + 1, |at| {
+            Some(sessions(at))
+        });
+        if let Wants::AtLeast { count } = wants {
+            due = count;
+        }
+    }
+    let share = |least: f64, most: f64| {
+        let there = misses
+            .iter()
+            .filter(|(step, came, _)| *step >= 240 && (least..most).contains(came));
+        let missed = there.clone().filter(|(_, _, missed)| *missed).count();
+        missed as f64 / there.count() as f64
+    };
+    let (night, day) = (share(0.0, 300.0), share(900.0, 2000.0));
+    assert!(night < 0.6 * day && day < 0.5, "{night} {day}");
+}
+
+#[test]
+fn with_jobs_instances_are_counted_by_queueing() {
+    let mut settings = policy(3600).settings;
+    settings.per_instance = 2000.0;
+    let plain = Policy::new(settings.clone(), TimeZone::UTC).unwrap();
+    settings.jobs = Some(Jobs {
+        seconds: 2.0,
+        cv: 0.8,
+        share: 0.95,
+        within_seconds: 10.0,
+    });
+    let staffed = Policy::new(settings, TimeZone::UTC).unwrap();
+    // 1,100 sessions keep one instance busy for more than half of the time: another must be there for those who would wait.
+    let [plain, staffed] = [plain, staffed].map(|policy| {
+        live(&policy, &mut Memory::default(), 0..9 * 24 + 13, |at| {
+            Some(sessions(at))
+        })
+    });
+    assert_eq!(plain, Wants::AtLeast { count: 1 });
+    assert_eq!(staffed, Wants::AtLeast { count: 2 });
 }
