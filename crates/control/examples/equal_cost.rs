@@ -30,10 +30,10 @@ const HPA: &str = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nme
 /// Finer steps are put together: what comes and goes within a minute is noise that nobody can follow with starts of ten minutes.
 const FIVE_MINUTES: Step = Step::Seconds(300);
 /// The HPA beside the forecast, with its target in per cent and its window for growing in seconds. Within its tolerance of a tenth, the
-/// first never asks for more: what nobody foresaw, the forecast follows. The second does, when all are busy for five minutes, and so takes
+/// first never asks for more: what nobody foresaw, the forecast follows. The second does, when all are busy for a quarter of an hour, and so takes
 /// over where a forecast is switched off.
 const QUIET: (u32, u32) = (95, 0);
-const READY: (u32, u32) = (90, 300);
+const READY: (u32, u32) = (90, 900);
 const SIGNAL: &str = "active_sessions";
 const STARTUP_SECONDS: f64 = 600.0;
 const BUSY_REPLICAS: f64 = 8.0;

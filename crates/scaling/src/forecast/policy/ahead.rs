@@ -13,6 +13,8 @@ use crate::{
 pub const SCORES: [f64; 12] = [
     -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5,
 ];
+/// Where their median is.
+const MEDIAN: usize = 4;
 /// The longest lead in steps.
 pub const MOST_STEPS: usize = 48;
 /// A season has no finer shape, and its fit takes as long as it has steps.
@@ -121,16 +123,39 @@ impl Forecast {
         })
     }
 
-    /// The most that a score stands for in any of the steps.
+    /// The most that a score stands for in any of the steps. Beyond what errors were seen, it goes on as it went up to there.
     pub fn highest(&self, score: f64) -> f64 {
-        let place = ((score - SCORES[0]) / 0.5).clamp(0.0, (SCORES.len() - 1) as f64);
+        let last = SCORES.len() - 1;
+        let place = ((score - SCORES[0]) / 0.5).clamp(0.0, last as f64);
         let (below, share) = (place as usize, place.fract());
-        let above = (below + 1).min(SCORES.len() - 1);
-        let of_step =
-            |step: &[f64; SCORES.len()]| step[below] + share * (step[above] - step[below]);
+        let above = (below + 1).min(last);
+        let beyond = (score - SCORES[last]).max(0.0) / SCORES[last];
+        let of_step = |step: &[f64; SCORES.len()]| {
+            let within = step[below] + share * (step[above] - step[below]);
+            within + beyond * (step[last] - step[MEDIAN])
+        };
         self.steps.iter().map(of_step).fold(0.0, f64::max)
     }
 }
 
 /// The normal score of the 95th percentile.
 const NINETY_FIVE: f64 = 1.644_853_627;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_what_was_seen_more_is_still_more() {
+        let forecast = Forecast {
+            // Errors of a standard deviation of 10 around 100, of which none was above 125.
+            steps: vec![SCORES.map(|score| (100.0 + 10.0 * score).min(125.0))],
+            over_usual: 1.0,
+            judged: (0.0, 0.0),
+        };
+        let of = |score| forecast.highest(score);
+        assert_eq!((of(-3.0), of(0.0), of(0.25)), (80.0, 100.0, 102.5));
+        assert_eq!((of(3.0), of(3.5)), (125.0, 125.0));
+        assert!(of(4.0) > of(3.5) && of(4.5) > of(4.0));
+    }
+}
