@@ -154,28 +154,36 @@ impl Memory {
 
     /// Whether ours lose to the naive, by the test of Diebold and Mariano (1995): with equal forecasts, who is ahead is luck.
     pub(super) fn judgement(&self, lead: usize) -> Judgement {
-        let sum = |of: fn(&(i64, i64)) -> i64| self.losses.iter().map(|it| of(it) as f64).sum();
-        let (ours, naive): (f64, f64) = (sum(|it| it.0), sum(|it| it.1));
+        let sums = self.losses.iter().fold((0.0, 0.0), |sums, loss| {
+            (sums.0 + loss.0 as f64, sums.1 + loss.1 as f64)
+        });
+        let (ours, naive) = sums;
         let settled = self.losses.len();
-        let count = settled.max(1) as f64;
-        let mean = (ours - naive) / count;
-        let off: Vec<f64> = self
-            .losses
-            .iter()
+        let mean = (ours - naive) / settled.max(1) as f64;
+        Judgement {
+            settled,
+            ratio: ours / f64::max(naive, 1.0),
+            loses: settled >= JUDGED_FROM
+                && mean > 0.0
+                && mean >= SURELY * self.error_of_the_mean(mean, lead),
+        }
+    }
+
+    /// The standard error of the mean difference of losses. Forecasts of neighbouring steps share errors, over as many as the lead has
+    /// (weights of Newey and West).
+    fn error_of_the_mean(&self, mean: f64, lead: usize) -> f64 {
+        let off = self.losses.iter();
+        let off: Vec<f64> = off
             .map(|(ours, naive)| (ours - naive) as f64 - mean)
             .collect();
-        // Forecasts of neighbouring steps share errors, over as many as the lead has (weights of Newey and West).
+        let count = off.len() as f64;
         let together = |lag: usize| {
             let pairs = off.iter().zip(off.iter().skip(lag));
             pairs.map(|(a, b)| a * b).sum::<f64>() / count
         };
         let lags = (1..lead).map(|lag| 2.0 * (1.0 - lag as f64 / lead as f64) * together(lag));
-        let variance = f64::max(together(0) + lags.sum::<f64>(), 0.0) / count;
-        Judgement {
-            settled,
-            ratio: ours / f64::max(naive, 1.0),
-            loses: settled >= JUDGED_FROM && mean > 0.0 && mean >= SURELY * variance.sqrt(),
-        }
+        let variance = together(0) + lags.sum::<f64>();
+        (variance.max(0.0) / count).sqrt()
     }
 
     pub(super) fn first_step(&self) -> i64 {
