@@ -488,7 +488,10 @@ fn a_prometheus_that_is_down_or_answers_otherwise_is_named() {
     server.join().unwrap();
     let (url, server) = answering("<html>a proxy</html>");
     let error = refusal(&["capacity", "analyse", "--prometheus", &url, "--query", "up"]);
-    assert!(error.contains("not as Prometheus does"), "{error}");
+    assert!(
+        error.contains("not as Prometheus does") && error.contains("<html>a proxy"),
+        "{error}"
+    );
     server.join().unwrap();
 }
 

@@ -64,13 +64,14 @@ impl Prometheus {
             .spawn()
             .expect("prometheus: run ./hysio install tests");
         let deadline = Instant::now() + READY_WITHIN;
-        while std::net::TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < deadline, "Prometheus does not listen");
+        let url = format!("http://{address}");
+        while !is_ready(&url) {
+            assert!(Instant::now() < deadline, "Prometheus is not ready");
             std::thread::sleep(Duration::from_millis(50));
         }
         Self {
             process,
-            url: format!("http://{address}"),
+            url,
             _folder: folder,
         }
     }
@@ -81,6 +82,14 @@ impl Prometheus {
         arguments.extend(["--prometheus", &self.url, "--query", query, "--json"]);
         arguments
     }
+}
+
+/// It listens before it answers.
+fn is_ready(url: &str) -> bool {
+    let asked = Command::new("promtool")
+        .args(["query", "instant", url, "vector(1)"])
+        .output();
+    asked.expect("run").status.success()
 }
 
 impl Drop for Prometheus {

@@ -14,7 +14,7 @@ use nix::{
 use serde_json::Value;
 
 pub const HYSIO: &str = env!("CARGO_BIN_EXE_hysio");
-const BACK_WITHIN: Duration = Duration::from_secs(60);
+const BACK_WITHIN: Duration = Duration::from_secs(120);
 
 /// Two clusters at once are more than a small machine has room for.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -238,6 +238,10 @@ impl Drop for Cluster {
 pub struct Load(pub Child);
 
 impl Load {
+    pub fn goes_on(&mut self) -> bool {
+        self.0.try_wait().expect("asked").is_none()
+    }
+
     /// Its figures; it has failed if an acknowledged save is missing or a version is there twice.
     pub fn figures(self) -> Value {
         let output = self.0.wait_with_output().expect("ended");

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_hysio");
-const START: Duration = Duration::from_secs(120);
-pub const WORK: Duration = Duration::from_secs(120);
+// Generous, as a slow machine is no failure.
+const START: Duration = Duration::from_secs(300);
+pub const WORK: Duration = Duration::from_secs(300);
 
 /// An installation in a folder of its own, and somebody who uses it.
 pub struct Machine {

@@ -13,7 +13,7 @@ use reqwest::Client;
 
 use crate::machine::{Machine, WORK, kill, signal, speech};
 
-const DICTATIONS: usize = 24;
+const DICTATIONS: usize = 12;
 
 /// How many transcription workers are wanted, and how many are ready.
 async fn workers(machine: &Machine, operator: &Client) -> (i64, i64) {

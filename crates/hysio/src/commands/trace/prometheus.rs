@@ -11,6 +11,9 @@ use serde::Deserialize;
 /// A server answers at most 11,000 points a series.
 const MOST_POINTS: i64 = 10_000;
 
+/// How many characters of an answer that makes no sense are shown.
+const MOST_SHOWN: usize = 80;
+
 pub struct Asked<'a> {
     pub url: &'a str,
     pub query: &'a str,
@@ -109,9 +112,14 @@ async fn ask(
         .await
         .with_context(|| format!("ask {}", asked.url))?;
     let status = answer.status();
-    let answer: Answer = answer.json().await.with_context(|| {
+    let text = answer
+        .text()
+        .await
+        .with_context(|| format!("read the answer of {}", asked.url))?;
+    let answer: Answer = serde_json::from_str(&text).with_context(|| {
+        let begin: String = text.trim().chars().take(MOST_SHOWN).collect();
         format!(
-            "{} answered {status}, and not as Prometheus does",
+            "{} answered {status}, and not as Prometheus does: {begin:?}. Is it the right address, and is the server ready?",
             asked.url
         )
     })?;
