@@ -1,28 +1,51 @@
 //! How long a backtest of 64 runs takes on one core: 4 traces × 2 start-up times × 8 sets of policies, a day each in ticks of 15 seconds,
-//! through the same decisions that run in production. Markdown.
+//! through the same decisions that run in production. Forecasts know so many days before; what one run forecast, another on the same days
+//! takes over. Markdown.
 //!
-//!     cargo run --release -p hysio-control --example backtests [DAYS]
+//!     cargo run --release -p hysio-control --example backtests [DAYS [DAYS_BEFORE]]
 
 use std::{collections::BTreeMap, time::Instant};
 
 use hysio_control::replay::{Decider, Demand, Shows, run, world::Settings};
-use hysio_scaling::{Resource, capacity::size::Service, decide::History, policies::Policies};
+use hysio_scaling::{
+    Resource,
+    capacity::size::Service,
+    forecast::policy::Kept,
+    policies::Policies,
+    series::{Combine, Series, Step},
+};
+use jiff::tz::TimeZone;
+
+/// What forecasts learn from.
+const SIGNAL: &str = "active_sessions";
+const STEPS_A_DAY: u32 = 1440;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let days: u32 = std::env::args().nth(1).map_or(Ok(1), |days| days.parse())?;
-    let sets = sets()?;
+    let days = |place: usize, default: u32| {
+        let given = std::env::args().nth(place);
+        given.map_or(Ok(default), |days| days.parse())
+    };
+    let (days, before) = (days(1, 1)?, days(2, 14)?);
+    let mut sets = sets()?;
     let service = Service::Gamma { mean: 1.0, cv: 0.8 };
     let objective = "p95<5s".parse()?;
     let signals = BTreeMap::from([
         ("transcription_queue".to_owned(), Shows::Queue),
-        ("active_sessions".to_owned(), Shows::Trace),
+        (SIGNAL.to_owned(), Shows::Trace),
         ("cpu_usage".to_owned(), Shows::Busy),
     ]);
     let (mut runs, mut ticks) = (0, 0);
     let (mut sizing, mut replaying) = (0.0, 0.0);
     let mut each = [0.0; 8];
     for trace in 0..4 {
-        let demand = demand(trace, days);
+        let all = demand(trace, before + days);
+        let split = (before * STEPS_A_DAY) as usize;
+        let demand = all.part(split..all.values.len());
+        let seen = BTreeMap::from([(SIGNAL.to_owned(), history(&all.part(0..split)))]);
+        let kept = Kept::default();
+        for policies in &mut sets {
+            policies.keep_forecasts(&kept);
+        }
         let started = Instant::now();
         let needed = demand.needed(&service, objective)?;
         sizing += started.elapsed().as_secs_f64();
@@ -39,13 +62,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     quota: 60,
                     chaos: Vec::new(),
                 };
+                let started = Instant::now();
+                let history = policies.remembering(&seen);
                 let decider = Decider::Policies {
                     policies,
                     resource: Resource::TranscriptionWorkers,
                     signals: &signals,
-                    history: &History::default(),
+                    history: &history,
                 };
-                let started = Instant::now();
                 let run = run(&demand, &needed, settings, &decider, |_| {});
                 each[at] += started.elapsed().as_secs_f64();
                 runs += 1;
@@ -55,7 +79,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     replaying += each.iter().sum::<f64>();
     println!("| part | time |\n|---|---|");
-    println!("| {runs} runs of {days} day(s), {ticks} ticks | {replaying:.2} s |");
+    println!("| {runs} runs of {days} day(s) after {before}, {ticks} ticks | {replaying:.2} s |");
     println!("| what was needed, 4 traces | {sizing:.3} s |");
     for (name, seconds) in NAMES.iter().zip(each) {
         println!(
@@ -127,12 +151,18 @@ fn sets() -> Result<Vec<Policies>, hysio_scaling::policies::Refused> {
     .collect()
 }
 
+fn history(demand: &Demand) -> Series {
+    let minute = Step::Seconds(60);
+    let values = demand.values.clone();
+    Series::new(demand.start, minute, TimeZone::UTC, Combine::Mean, values)
+}
+
 /// Minutes of a working day, an even day, a day with a burst, and a night shift; with noise, the same each time.
 fn demand(kind: u32, days: u32) -> Demand {
     let mut random = fastrand::Rng::with_seed(u64::from(kind));
-    let rates: Vec<f64> = (0..days * 1440)
+    let rates: Vec<f64> = (0..days * STEPS_A_DAY)
         .map(|minute| {
-            let day = f64::from(minute % 1440) / 1440.0;
+            let day = f64::from(minute % STEPS_A_DAY) / f64::from(STEPS_A_DAY);
             let wave = 1.0 - (std::f64::consts::TAU * (day - 0.1)).cos();
             let shape = match kind {
                 0 => 1.0 + 5.0 * wave,

@@ -92,6 +92,8 @@ pub struct Stage {
     pub resource: Resource,
     pub signals: BTreeMap<String, Shows>,
     pub before: BTreeMap<String, Series>,
+    /// The same for all sets that forecast alike.
+    forecasts: Kept,
 }
 
 /// How one set of policies did.
@@ -158,6 +160,7 @@ impl ReplayArguments {
             resource: self.resource,
             signals: signals(),
             before,
+            forecasts: Kept::default(),
         })
     }
 
@@ -196,7 +199,8 @@ impl ReplayArguments {
 
 impl Stage {
     pub fn replay(&self, name: &str, files: &BTreeMap<String, String>) -> anyhow::Result<Row> {
-        let policies = Policies::read(files).with_context(|| name.to_owned())?;
+        let mut policies = Policies::read(files).with_context(|| name.to_owned())?;
+        policies.keep_forecasts(&self.forecasts);
         let history = policies.remembering(&self.before);
         let decider = Decider::Policies {
             policies: &policies,
@@ -271,6 +275,7 @@ impl Stage {
                 resource: self.resource,
                 signals: self.signals.clone(),
                 before,
+                forecasts: self.forecasts.clone(),
             }
         };
         Ok([part(0..learnt), part(learnt..steps)])
@@ -284,7 +289,7 @@ impl Stage {
             resource: self.resource,
             signals: &self.signals,
             before: &self.before,
-            forecasts: Kept::default(),
+            forecasts: self.forecasts.clone(),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Quantiles of demand: Poisson where the variance is the mean, negative binomial where it is more, gamma for large or fractional
 //! amounts.
 
+use statrs::function::erf::erfc;
+
 /// From this mean on, a gamma distribution is as good as counting.
 const LARGE: f64 = 400.0;
 
@@ -109,19 +111,10 @@ pub fn normal(level: f64) -> f64 {
     }
 }
 
-/// The share of a standard normal below a score: the inverse of `normal`, by halving.
+/// The share of a standard normal below a score: the inverse of `normal`.
 #[must_use]
 pub fn below(score: f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1.0);
-    for _ in 0..40 {
-        let middle = f64::midpoint(low, high);
-        if normal(middle) < score {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    f64::midpoint(low, high)
+    erfc(-score * std::f64::consts::FRAC_1_SQRT_2) / 2.0
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! alone is mostly noise: how much each tells is fitted to the history, for each distance anew.
 //!
 //! With `S` the season's mean of a step and `Eᵢ` exponentially weighted means of three memories, the logarithm of demand `h` steps ahead is
-//! `ln S(t+h) + b + Σ wᵢ·ln(Eᵢx(t) / EᵢS(t))` by least squares. Its errors grow with the mean to a power, from ½ (counts) to 1 (relative),
-//! that is fitted too; the quantiles are those of the errors over that power (split conformal prediction without a second half: there are
+//! `ln S(t+h) + b + Σ wᵢ·ln(Eᵢx(t) / EᵢS(t))` by least squares. Its errors grow with that demand to a power, from ½ (counts) to 1
+//! (relative), that is fitted too; the quantiles are those of the errors over that power (split conformal prediction without a second half: there are
 //! five numbers to fit and hundreds of errors).
 
 use super::{counts, linear::Square, naive::sorted_quantile};
@@ -29,17 +29,22 @@ type Row = [f64; 1 + SHARES.len()];
 /// A history that is ready to be looked ahead from.
 pub struct Lately<'a> {
     values: &'a [f64],
-    season: &'a [f64],
+    /// Logarithms of the values.
+    logs: Vec<f64>,
+    /// Logarithms of the season's means, of the steps ahead too.
+    season: Vec<f64>,
     rows: Vec<Row>,
     /// Added to all demand before logarithms are taken.
     least: f64,
     most: f64,
+    /// Its logarithm.
+    highest: f64,
 }
 
 impl<'a> Lately<'a> {
     /// `season` has the means of the steps of `values`, and of those that will be forecast.
     #[must_use]
-    pub fn new(values: &'a [f64], season: &'a [f64]) -> Self {
+    pub fn new(values: &'a [f64], season: &[f64]) -> Self {
         let from = values.len().saturating_sub(MOST_ROWS);
         let (values, season) = (&values[from..], &season[from..]);
         let known = values.iter().filter(|value| !value.is_nan());
@@ -47,12 +52,16 @@ impl<'a> Lately<'a> {
             .clone()
             .fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0));
         let least = LEAST_SHARE * f64::max(sum / f64::max(count, 1.0), 1e-9);
+        let most = MOST * known.copied().fold(0.0, f64::max);
+        let logs = |amounts: &[f64]| amounts.iter().map(|it| (it + least).ln()).collect();
         Self {
             values,
-            season,
+            logs: logs(values),
+            season: logs(season),
             rows: rows(values, season, least),
             least,
-            most: MOST * known.copied().fold(0.0, f64::max),
+            most,
+            highest: (most + least).ln(),
         }
     }
 
@@ -61,32 +70,31 @@ impl<'a> Lately<'a> {
     pub fn ahead(&self, steps: usize) -> Option<Spread> {
         let last = self.values.len().checked_sub(1)?;
         let weights = self.weights(steps)?;
-        let mut errors = Vec::with_capacity(self.values.len());
-        for (at, row, value) in self.pairs(steps) {
-            let mean = self.mean(at + steps, row, &weights);
-            errors.push((mean, value - mean));
-        }
-        let power = power(&errors, self.least);
+        let errors = self.pairs(steps).map(|(row, at)| {
+            let log = self.log(row, at, &weights);
+            (log, self.values[at] - self.mean(log))
+        });
+        let errors: Vec<_> = errors.collect();
+        let power = power(&errors);
         let scaled = errors
             .into_iter()
-            .map(|(mean, error)| error / mean.max(self.least).powf(power));
+            .map(|(log, error)| error * (-power * log).exp());
         let mut scaled: Vec<f64> = scaled.collect();
         scaled.sort_unstable_by(f64::total_cmp);
-        let mean = self.mean(last + steps, &self.rows[last], &weights);
+        let log = self.log(&self.rows[last], last + steps, &weights);
         Some(Spread {
-            mean,
-            unit: mean.max(self.least).powf(power),
+            mean: self.mean(log),
+            unit: (power * log).exp(),
             errors: scaled,
         })
     }
 
-    /// Rows with the value so many steps after them, where it is known.
-    fn pairs(&self, steps: usize) -> impl Iterator<Item = (usize, &Row, f64)> {
-        let later = self.values.iter().skip(SKIPPED + steps);
+    /// Rows with the place so many steps after them, where it is known.
+    fn pairs(&self, steps: usize) -> impl Iterator<Item = (&Row, usize)> {
         let rows = self.rows.iter().enumerate().skip(SKIPPED);
-        rows.zip(later)
-            .filter(|(_, value)| !value.is_nan())
-            .map(|((at, row), value)| (at, row, *value))
+        rows.map(move |(at, row)| (row, at + steps))
+            .take_while(|(_, at)| *at < self.values.len())
+            .filter(|(_, at)| !self.values[*at].is_nan())
     }
 
     fn weights(&self, steps: usize) -> Option<Row> {
@@ -95,9 +103,9 @@ impl<'a> Lately<'a> {
         let mut right = vec![PRIOR / SHARES.len() as f64; count];
         right[0] = 0.0;
         let mut pairs = 0;
-        for (at, row, value) in self.pairs(steps) {
+        for (row, at) in self.pairs(steps) {
             pairs += 1;
-            let target = (value + self.least).ln() - self.seasonal(at + steps);
+            let target = self.logs[at] - self.season[at];
             for i in 0..count {
                 for j in 0..=i {
                     gram.cells[i * count + j] += row[i] * row[j];
@@ -110,14 +118,14 @@ impl<'a> Lately<'a> {
         (pairs >= FEWEST).then(|| std::array::from_fn(|at| solved[at]))
     }
 
-    fn mean(&self, at: usize, row: &Row, weights: &Row) -> f64 {
+    /// The logarithm of what a row says of a step.
+    fn log(&self, row: &Row, at: usize, weights: &Row) -> f64 {
         let shift: f64 = row.iter().zip(weights).map(|(a, b)| a * b).sum();
-        let mean = (self.seasonal(at) + shift).clamp(-30.0, 300.0).exp() - self.least;
-        mean.clamp(0.0, self.most)
+        (self.season[at] + shift).min(self.highest)
     }
 
-    fn seasonal(&self, at: usize) -> f64 {
-        (self.season[at] + self.least).ln()
+    fn mean(&self, log: f64) -> f64 {
+        (log.exp() - self.least).clamp(0.0, self.most)
     }
 }
 
@@ -142,20 +150,21 @@ fn rows(values: &[f64], season: &[f64], least: f64) -> Vec<Row> {
     row.collect()
 }
 
-/// To which power of the mean errors grow: the slope of their logarithms.
-fn power(errors: &[(f64, f64)], least: f64) -> f64 {
+/// To which power of demand errors grow, from logarithms of it: the slope of theirs.
+fn power(errors: &[(f64, f64)]) -> f64 {
     let count = errors.len().max(1) as f64;
     let size = errors.iter().map(|(_, error)| error.abs()).sum::<f64>() / count;
     // An error that happens to be zero says little of how large errors are there.
-    let logs = |(mean, error): &(f64, f64)| {
-        let error = error.abs() + 0.02 * size + f64::MIN_POSITIVE;
-        (mean.max(least).ln(), error.ln())
-    };
-    let (x, y) = errors.iter().map(logs).fold((0.0, 0.0), |sum, (x, y)| {
+    let least = 0.02 * size + f64::MIN_POSITIVE;
+    let logs = errors
+        .iter()
+        .map(|(log, error)| (*log, (error.abs() + least).ln()));
+    let logs: Vec<_> = logs.collect();
+    let (x, y) = logs.iter().fold((0.0, 0.0), |sum, (x, y)| {
         (sum.0 + x / count, sum.1 + y / count)
     });
     let (mut both, mut alone) = (0.0, 0.0);
-    for (mean, error) in errors.iter().map(logs) {
+    for (mean, error) in logs {
         both += (mean - x) * (error - y);
         alone += (mean - x) * (mean - x);
     }

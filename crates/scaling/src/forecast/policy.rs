@@ -26,7 +26,7 @@ pub use self::{kept::Kept, memory::Memory, staffing::Jobs};
 use smol_str::{SmolStr, format_smolstr};
 
 use self::{
-    ahead::{Forecast, MOST_STEPS, Season},
+    ahead::{Forecast, MOST_STEPS, Past, Season},
     memory::Band,
 };
 use super::counts;
@@ -36,6 +36,8 @@ use crate::{
 
 /// A reading that is older is no reading.
 const STALE_AFTER_SECONDS: i64 = 120;
+/// A season has no finer shape, and its fit takes as long as it has steps.
+const SEASON_STEP_SECONDS: i64 = 900;
 /// Chances of a miss beyond these are not told apart.
 const LEAST_MISS: f64 = 1e-4;
 const MOST_MISS: f64 = 0.98;
@@ -139,6 +141,24 @@ impl Settings {
         let steps = (self.lead_seconds + self.step_seconds - 1) / self.step_seconds;
         usize::try_from(steps).unwrap_or(0).clamp(1, MOST_STEPS)
     }
+
+    /// How many steps the season's are.
+    fn season_steps(&self) -> usize {
+        let steps = SEASON_STEP_SECONDS / self.step_seconds;
+        usize::try_from(steps).unwrap_or(0).max(1)
+    }
+
+    /// The step from which on all is remembered at another one: the first of a whole step of the season.
+    fn first_remembered(&self, now: i64) -> i64 {
+        let signed = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let each = signed(self.season_steps());
+        (now - signed(self.history_steps)).div_euclid(each) * each
+    }
+
+    /// The most steps that are remembered.
+    fn remembered_steps(&self) -> usize {
+        self.history_steps + self.season_steps() - 1
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -207,8 +227,8 @@ impl Policy {
         let length = (history.step().days() * 86_400.0).round() as i64;
         let begin = history.time(0).as_second();
         let end = begin + length * i64::try_from(history.len()).unwrap_or(0);
-        let steps = i64::try_from(self.settings.history_steps).unwrap_or(0);
-        let first = (end.div_euclid(step) - steps - 1).max(begin.div_euclid(step));
+        let first = self.settings.first_remembered(end.div_euclid(step)) - 1;
+        let first = first.max(begin.div_euclid(step));
         for now in first..end.div_euclid(step) {
             memory.moves_to(now, &self.settings);
             let from = (now * step - begin).max(0);
@@ -263,13 +283,15 @@ impl Policy {
     }
 
     fn forecast(&self, memory: &Memory, now: f64) -> Option<Arc<Forecast>> {
-        let settings = &self.settings;
-        let season = || Season::of(settings, memory, &self.zone);
-        let forecast = |season: &Season| Forecast::make(season, memory, now, settings.lead_steps());
+        let (each, lead) = (self.settings.season_steps(), self.settings.lead_steps());
+        let (past, zone) = (Past::of(&self.settings, memory), &self.zone);
+        let season = |whole: &Past| Season::of(whole, each, zone);
+        let forecast = |season: &Season| Forecast::make(season, &past, zone, now, lead);
         match &self.kept {
-            None => forecast(&season()?).map(Arc::new),
-            Some(kept) => kept.forecast(settings, memory, now, || {
-                forecast(&*kept.season(settings, memory, season)?)
+            None => forecast(&season(&past.whole(each))?).map(Arc::new),
+            Some(kept) => kept.forecast(&past, zone, now, lead, || {
+                let whole = past.whole(each);
+                forecast(&*kept.season(&whole, zone, || season(&whole))?)
             }),
         }
     }

@@ -5,7 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{Memory, Settings};
 use crate::{
-    forecast::{Ahead, Holidays, Model, lately::Lately, regression::seasonal_means},
+    forecast::{Holidays, Model, lately::Lately, regression::seasonal_means},
     series::{Combine, Series, Step},
 };
 
@@ -17,53 +17,77 @@ pub const SCORES: [f64; 12] = [
 const MEDIAN: usize = 4;
 /// The longest lead in steps.
 pub const MOST_STEPS: usize = 48;
-/// A season has no finer shape, and its fit takes as long as it has steps.
-const SEASON_STEP_SECONDS: i64 = 900;
 
-/// The slow part, which is the same whatever is seen now.
+/// Steps that were seen, counted from 1970.
+#[derive(Clone, Debug)]
+pub struct Past {
+    pub first: i64,
+    pub step_seconds: i64,
+    /// `NaN` where nothing was read.
+    pub values: Vec<f64>,
+}
+
+impl Past {
+    pub fn of(settings: &Settings, memory: &Memory) -> Self {
+        Self {
+            first: memory.first_step(),
+            step_seconds: settings.step_seconds,
+            values: memory.values(),
+        }
+    }
+
+    /// Its whole steps of so many of these. They are the same until the next is whole, so that a season need not be fitted more often.
+    pub fn whole(&self, each: usize) -> Self {
+        let length = i64::try_from(each).unwrap_or(1);
+        let skipped = usize::try_from((-self.first).rem_euclid(length)).unwrap_or(0);
+        let values = self.values.get(skipped..).unwrap_or_default();
+        Self {
+            first: (self.first + length - 1).div_euclid(length),
+            step_seconds: self.step_seconds * length,
+            values: values.chunks_exact(each).map(mean).collect(),
+        }
+    }
+
+    fn series(&self, zone: &TimeZone) -> Series {
+        let start = Timestamp::from_second(self.first * self.step_seconds).unwrap_or_default();
+        let step = Step::Seconds(self.step_seconds);
+        Series::new(
+            start,
+            step,
+            zone.clone(),
+            Combine::Mean,
+            self.values.clone(),
+        )
+    }
+}
+
+/// The slow part, which is the same whatever was seen lately.
 #[derive(Clone, Debug)]
 pub struct Season {
     /// How many steps one of its means is about.
     each: usize,
-    /// Steps of the history before the first whole one.
-    skipped: usize,
+    /// The step with which its first mean begins.
+    first: i64,
     means: Vec<f64>,
-    /// The seasonal naive's 95th percentiles, from now on.
-    naive: Vec<f64>,
 }
 
 impl Season {
-    pub fn of(settings: &Settings, memory: &Memory, zone: &TimeZone) -> Option<Self> {
-        let step = settings.step_seconds;
-        let series = |first: i64, step: i64, values: Vec<f64>| {
-            let start = Timestamp::from_second(first * step).unwrap_or_default();
-            let step = Step::Seconds(step);
-            Series::new(start, step, zone.clone(), Combine::Mean, values)
-        };
-        let values = memory.values();
-        let each = (SEASON_STEP_SECONDS / step).max(1);
-        let skipped = (-memory.first_step()).rem_euclid(each);
-        let first = (memory.first_step() + skipped) / each;
-        let (each_steps, skipped) = (usize::try_from(each).ok()?, usize::try_from(skipped).ok()?);
-        let whole = values.get(skipped..)?.chunks_exact(each_steps).map(mean);
-        let history = series(first, each * step, whole.collect());
-        let ahead = MOST_STEPS / each_steps + 3;
-        let means = seasonal_means(&history, ahead, Holidays::NONE).ok()?;
-        let history = series(memory.first_step(), step, values);
-        let naive = Model::SeasonalNaive.forecast(&history, MOST_STEPS + 1, Holidays::NONE);
+    /// From whole steps of so many.
+    pub fn of(past: &Past, each: usize, zone: &TimeZone) -> Option<Self> {
+        let ahead = MOST_STEPS / each + 3;
         Some(Self {
-            each: each_steps,
-            skipped,
-            means,
-            naive: naive.ok()?.iter().map(Ahead::p95).collect(),
+            each,
+            first: past.first * i64::try_from(each).ok()?,
+            means: seasonal_means(&past.series(zone), ahead, Holidays::NONE).ok()?,
         })
     }
 
-    /// For each step of the history and so many after it.
-    fn of_steps(&self, count: usize) -> Vec<f64> {
+    /// For so many steps from one on.
+    fn of_steps(&self, first: i64, count: usize) -> Vec<f64> {
         let last = self.means.len() - 1;
+        let before = (first - self.first) as f64;
         let at = |step: usize| {
-            let middle = step as f64 + 0.5 - self.skipped as f64;
+            let middle = before + step as f64 + 0.5;
             let place = (middle / self.each as f64 - 0.5).clamp(0.0, last as f64);
             let (below, share) = (place as usize, place.fract());
             let above = (below + 1).min(last);
@@ -104,10 +128,18 @@ pub struct Forecast {
 
 impl Forecast {
     /// `now` is what is read now: `NaN` when nothing is.
-    pub fn make(season: &Season, memory: &Memory, now: f64, lead: usize) -> Option<Self> {
-        let mut values = memory.values();
+    pub fn make(
+        season: &Season,
+        past: &Past,
+        zone: &TimeZone,
+        now: f64,
+        lead: usize,
+    ) -> Option<Self> {
+        let naive = Model::SeasonalNaive.forecast(&past.series(zone), lead + 1, Holidays::NONE);
+        let naive = naive.ok()?.last()?.p95();
+        let mut values = past.values.clone();
         values.push(now);
-        let means = season.of_steps(values.len() + lead);
+        let means = season.of_steps(past.first, values.len() + lead);
         let lately = Lately::new(&values, &means);
         let spreads: Option<Vec<_>> = (1..=lead).map(|step| lately.ahead(step)).collect();
         let spreads = spreads?;
@@ -119,7 +151,7 @@ impl Forecast {
                 .map(|spread| SCORES.map(|score| spread.at(score)))
                 .collect(),
             over_usual: most / f64::max(average(&values), f64::MIN_POSITIVE),
-            judged: (ours, *season.naive.get(lead)?),
+            judged: (ours, naive),
         })
     }
 

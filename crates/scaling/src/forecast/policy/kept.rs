@@ -7,12 +7,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{
-    Memory, Settings,
-    ahead::{Forecast, Season},
-};
+use jiff::tz::TimeZone;
 
-/// Two months of steps of five minutes; a season is 12 kB.
+use super::ahead::{Forecast, Past, Season};
+
+/// Half a year of quarters of an hour; a season is 12 kB.
 const MOST_SEASONS: usize = 20_000;
 /// A forecast is 100 bytes a step of the lead.
 const MOST_FORECASTS: usize = 200_000;
@@ -27,36 +26,34 @@ pub struct Kept {
 impl Kept {
     pub(super) fn season(
         &self,
-        settings: &Settings,
-        memory: &Memory,
+        past: &Past,
+        zone: &TimeZone,
         make: impl FnOnce() -> Option<Season>,
     ) -> Option<Arc<Season>> {
-        let key = key(settings, memory, ());
+        let key = key(past, zone, ());
         self.seasons.get_or_make(key, MOST_SEASONS, make)
     }
 
     pub(super) fn forecast(
         &self,
-        settings: &Settings,
-        memory: &Memory,
+        past: &Past,
+        zone: &TimeZone,
         now: f64,
+        lead: usize,
         make: impl FnOnce() -> Option<Forecast>,
     ) -> Option<Arc<Forecast>> {
-        let key = key(settings, memory, (now.to_bits(), settings.lead_steps()));
+        let key = key(past, zone, (now.to_bits(), lead));
         self.forecasts.get_or_make(key, MOST_FORECASTS, make)
     }
 }
 
-fn key(settings: &Settings, memory: &Memory, more: impl Hash) -> u64 {
+/// Of all that one depends on.
+fn key(past: &Past, zone: &TimeZone, more: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (
-        &settings.name,
-        settings.step_seconds,
-        settings.history_steps,
-    )
-        .hash(&mut hasher);
-    more.hash(&mut hasher);
-    memory.hash_history(&mut hasher);
+    (zone.iana_name(), past.first, past.step_seconds, more).hash(&mut hasher);
+    for value in &past.values {
+        hasher.write_u64(value.to_bits());
+    }
     hasher.finish()
 }
 

@@ -1,9 +1,6 @@
 //! What the forecast policy remembers: the steps it saw, what it expects of those to come, and how wrong it was.
 
-use std::{
-    collections::VecDeque,
-    hash::{Hash as _, Hasher},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +25,8 @@ pub struct Memory {
     /// Sum, in thousandths, and count of what was read in it.
     sum: i64,
     count: u32,
-    /// Means of the steps before it, the latest last.
-    means: VecDeque<Option<i64>>,
+    /// Means of the steps before it, the latest last. They change once a step, and memories are copied each time something is read.
+    means: Arc<VecDeque<Option<i64>>>,
     /// Demand that is prepared for until the end of the lead, in thousandths: the least that is, what is when something changes, and the
     /// most that is. Empty when nothing was forecast.
     expected: Vec<i64>,
@@ -80,18 +77,22 @@ impl Memory {
         }
         let mean = (self.count > 0).then(|| self.sum / i64::from(self.count));
         self.settle(now, mean);
-        self.means.push_back(mean);
         let missed = usize::try_from(step - now - 1).unwrap_or(usize::MAX);
-        self.means.extend(std::iter::repeat_n(
-            None,
-            missed.min(settings.history_steps),
-        ));
-        let beyond = self.means.len().saturating_sub(settings.history_steps);
-        self.means.drain(..beyond);
+        let missed = missed.min(settings.remembered_steps());
+        let means = Arc::make_mut(&mut self.means);
+        means.push_back(mean);
+        means.extend(std::iter::repeat_n(None, missed));
         self.open.retain(|it| it.step >= step);
         self.now = Some(step);
         (self.sum, self.count) = (0, 0);
+        self.forget_before(settings.first_remembered(step));
         true
+    }
+
+    fn forget_before(&mut self, step: i64) {
+        let beyond = usize::try_from(step - self.first_step()).unwrap_or(0);
+        let means = Arc::make_mut(&mut self.means);
+        means.drain(..beyond.min(means.len()));
     }
 
     pub(super) fn sees(&mut self, value: f64) {
@@ -190,16 +191,12 @@ impl Memory {
         self.now.unwrap_or(0) - i64::try_from(self.means.len()).unwrap_or(0)
     }
 
+    /// What each step was, the latest last; `NaN` where nothing was read.
     pub(super) fn values(&self) -> Vec<f64> {
         self.means
             .iter()
             .map(|mean| mean.map_or(f64::NAN, |mean| mean as f64 / SCALE))
             .collect()
-    }
-
-    /// All that a forecast depends on.
-    pub(super) fn hash_history(&self, hasher: &mut impl Hasher) {
-        (self.now, &self.means).hash(hasher);
     }
 
     pub(super) fn known(&self) -> usize {

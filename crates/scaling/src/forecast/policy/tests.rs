@@ -163,6 +163,30 @@ fn the_memory_stays_small_however_long_it_lives_and_through_a_long_gap() {
 }
 
 #[test]
+fn a_season_is_fitted_from_two_whole_weeks_and_once_in_a_quarter_of_an_hour() {
+    let mut settings = policy(600).settings;
+    (settings.step_seconds, settings.history_steps) = (300, 4032);
+    let policy = Policy::new(settings, TimeZone::UTC).unwrap();
+    let each = policy.settings.season_steps();
+    let seen = |step: i64| f64::from(u8::try_from(step % 12).unwrap());
+    let history = |steps: i64| {
+        let values = (0..steps).map(seen).collect();
+        let (start, step) = (Timestamp::UNIX_EPOCH, Step::Seconds(300));
+        Series::new(start, step, TimeZone::UTC, Combine::Mean, values)
+    };
+    for now in 4100..4112 {
+        let mut memory = policy.remembering(&history(now));
+        memory.moves_to(now, &policy.settings);
+        let past = ahead::Past::of(&policy.settings, &memory);
+        let whole = past.whole(each);
+        assert_eq!((whole.values.len(), whole.first), (1344, now / 3 - 1344));
+        assert!(past.values.len() >= 4032 && past.first + past.values.len() as i64 == now);
+        let quarters = (0..1344).map(|at| seen(3 * (whole.first + at) + 1));
+        assert_eq!(whole.values, quarters.collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
     let settings = policy(3600).settings;
     for (wrong, name) in [
@@ -242,22 +266,33 @@ fn a_policy_that_is_given_its_history_forecasts_as_one_that_lived_through_it() {
     assert_eq!(got, expected);
 }
 
+/// Where clocks are put on by an hour in the night to the 31st of March.
+fn in_the_netherlands() -> Policy {
+    let zone = TimeZone::get("Europe/Amsterdam").unwrap();
+    Policy::new(policy(7200).settings, zone).unwrap()
+}
+
 #[test]
 fn forecasts_that_are_kept_are_those_that_would_be_made() {
     let fresh = policy(7200);
     let mut keeping = policy(7200);
     keeping.keep(&Kept::default());
-    // With another lead from the same store, and once more.
+    // With another lead and elsewhere from the same store, and once more.
     let mut longer = policy(14_400);
     longer.kept.clone_from(&keeping.kept);
+    let mut elsewhere = in_the_netherlands();
+    elsewhere.kept.clone_from(&keeping.kept);
     for (kept, made) in [
         (&longer, &policy(14_400)),
         (&keeping, &fresh),
+        (&elsewhere, &in_the_netherlands()),
         (&keeping, &fresh),
     ] {
         let (mut ours, mut theirs) = (Memory::default(), Memory::default());
-        live(kept, &mut ours, 0..9 * 24 + 8, |at| Some(sessions(at)));
-        live(made, &mut theirs, 0..9 * 24 + 8, |at| Some(sessions(at)));
+        // From the 24th of March 2024.
+        let steps = 19_806 * 24..19_815 * 24 + 8;
+        live(kept, &mut ours, steps.clone(), |at| Some(sessions(at)));
+        live(made, &mut theirs, steps, |at| Some(sessions(at)));
         assert_eq!(ours, theirs);
     }
 }
