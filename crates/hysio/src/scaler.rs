@@ -1,6 +1,7 @@
 //! The scaler: the one process that decides how much there is of everything, and carries the changes through.
 
 pub mod justification;
+mod learn;
 pub mod machine;
 pub mod observe;
 pub mod policy_files;

@@ -169,7 +169,7 @@ impl Policies {
         Ok(policies)
     }
 
-    /// What there is to carry over after a history of signals: what forecasts learn from. For replays.
+    /// What there is to carry over after a history of signals: what forecasts learn from.
     #[must_use]
     pub fn remembering(&self, signals: &BTreeMap<String, Series>) -> History {
         let forecast = self.forecast.iter().filter_map(|policy| {
@@ -180,6 +180,17 @@ impl Policies {
             forecast: forecast.collect(),
             ..History::default()
         }
+    }
+
+    /// The forecasts that have nothing to go on with: new ones, and those whose signal or steps changed.
+    pub fn without_memory(
+        &self,
+        history: &History,
+    ) -> impl Iterator<Item = &forecast::policy::Policy> {
+        self.forecast.iter().filter(|policy| {
+            let memory = history.forecast.get(&policy.name());
+            memory.is_none_or(|memory| !policy.remembers(memory))
+        })
     }
 
     /// Takes forecasts that were made before from a store; they are the same as they would be.

@@ -47,6 +47,7 @@ impl Scaler {
         let mut calls = calls.subscribe();
         let carrying = Carrying::default();
         let mut leads = false;
+        let mut has_learnt = false;
         let mut looks: u32 = 0;
         while !stop.is_cancelled() {
             match self.db.hold_lease(LEASE, &self.holder, LEASE_TTL).await {
@@ -54,6 +55,7 @@ impl Scaler {
                     if held != leads {
                         tracing::info!(holder = self.holder, leads = held, "the scaler's lease");
                     }
+                    has_learnt &= leads;
                     leads = held;
                 }
                 Err(error) => {
@@ -65,8 +67,15 @@ impl Scaler {
                 }
             }
             if leads {
-                self.reload();
-                if let Err(away) = self.look(&carrying).await {
+                has_learnt &= !self.reload();
+                let looked = async {
+                    if !has_learnt {
+                        self.learn().await?;
+                        has_learnt = true;
+                    }
+                    self.look(&carrying).await
+                };
+                if let Err(away) = looked.await {
                     tracing::warn!(%away, "nothing could be decided");
                 }
                 looks = looks.wrapping_add(1);
@@ -92,8 +101,11 @@ impl Scaler {
         }
     }
 
-    fn reload(&mut self) {
-        match self.policies.look() {
+    /// Whether other policies are in force now.
+    fn reload(&mut self) -> bool {
+        let looked = self.policies.look();
+        let taken = matches!(looked, Reload::Taken);
+        match looked {
             Reload::Unchanged => {}
             Reload::GoodAgain => {
                 tracing::info!("the policy files are again those that are in force");
@@ -122,6 +134,15 @@ impl Scaler {
                 );
             }
         }
+        taken
+    }
+
+    async fn learn(&self) -> Result<(), Away> {
+        let learnt = self.decisions.learn(&self.policies.policies).await?;
+        if learnt > 0 {
+            tracing::info!(learnt, "forecasts begin with what was measured before");
+        }
+        Ok(())
     }
 
     async fn look(&self, carrying: &Carrying) -> Result<(), Away> {

@@ -107,7 +107,7 @@ impl DecisionLog for Decisions {
     }
 }
 
-fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Away> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, Away> {
     serde_json::to_value(value)
         .map_err(|error| Away(format!("a decision cannot be written: {error}")))
 }

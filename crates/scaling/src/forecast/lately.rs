@@ -6,7 +6,7 @@
 //! (relative), that is fitted too; the quantiles are those of the errors over that power (split conformal prediction without a second half: there are
 //! five numbers to fit and hundreds of errors).
 
-use super::{counts, linear::Square, naive::sorted_quantile};
+use super::{linear::Square, naive::sorted_quantile};
 
 /// The newest value's share in each of the means: they remember about two, five and fourteen steps.
 const SHARES: [f64; 3] = [0.5, 0.2, 0.07];
@@ -65,9 +65,10 @@ impl<'a> Lately<'a> {
         }
     }
 
-    /// What will be so many steps after the last value, at least one; `None` where too little is known.
+    /// What will be so many steps after the last value, at least one, with its quantiles at ascending levels; `None` where too little is
+    /// known.
     #[must_use]
-    pub fn ahead(&self, steps: usize) -> Option<Spread> {
+    pub fn ahead<const N: usize>(&self, steps: usize, levels: &[f64; N]) -> Option<Spread<N>> {
         let last = self.values.len().checked_sub(1)?;
         let weights = self.weights(steps)?;
         let errors = self.pairs(steps).map(|(row, at)| {
@@ -79,14 +80,11 @@ impl<'a> Lately<'a> {
         let scaled = errors
             .into_iter()
             .map(|(log, error)| error * (-power * log).exp());
-        let mut scaled: Vec<f64> = scaled.collect();
-        scaled.sort_unstable_by(f64::total_cmp);
+        let errors = quantiles(&mut scaled.collect::<Vec<_>>(), levels);
         let log = self.log(&self.rows[last], last + steps, &weights);
-        Some(Spread {
-            mean: self.mean(log),
-            unit: (power * log).exp(),
-            errors: scaled,
-        })
+        let (mean, unit) = (self.mean(log), (power * log).exp());
+        let quantiles = errors.map(|error| (mean + unit * error).max(0.0));
+        Some(Spread { mean, quantiles })
     }
 
     /// Rows with the place so many steps after them, where it is known.
@@ -171,23 +169,36 @@ fn power(errors: &[(f64, f64)]) -> f64 {
     (both / f64::max(alone, 1e-12)).clamp(0.5, 1.0)
 }
 
-/// What one step may bring.
-#[derive(Clone, Debug)]
-pub struct Spread {
-    pub mean: f64,
-    /// What an error is measured in.
-    unit: f64,
-    /// Ascending.
-    errors: Vec<f64>,
+/// Quantiles at ascending levels, each by linear interpolation between the two values beside it: only these are put in their places.
+fn quantiles<const N: usize>(values: &mut [f64], levels: &[f64; N]) -> [f64; N] {
+    let last = values.len() - 1;
+    let ranks = levels.map(|level| {
+        let below = (level * last as f64) as usize;
+        [below, (below + 1).min(last)]
+    });
+    let mut ranks = ranks.concat();
+    ranks.sort_unstable();
+    ranks.dedup();
+    put_in_place(values, 0, &ranks);
+    levels.map(|level| sorted_quantile(values, level))
 }
 
-impl Spread {
-    /// The quantile at the level of a standard normal score: 0 is the median, 1.64 the 95th percentile.
-    #[must_use]
-    pub fn at(&self, score: f64) -> f64 {
-        let level = counts::below(score);
-        (self.mean + self.unit * sorted_quantile(&self.errors, level)).max(0.0)
-    }
+/// Where all of what is before a rank is no more, and after it no less. Ranks are ascending and counted from the first of all, which is so
+/// many before these.
+fn put_in_place(values: &mut [f64], first: usize, ranks: &[usize]) {
+    let Some(rank) = ranks.get(ranks.len() / 2) else {
+        return;
+    };
+    let (before, _, after) = values.select_nth_unstable_by(rank - first, f64::total_cmp);
+    put_in_place(before, first, &ranks[..ranks.len() / 2]);
+    put_in_place(after, rank + 1, &ranks[ranks.len() / 2 + 1..]);
+}
+
+/// What one step may bring.
+#[derive(Clone, Debug)]
+pub struct Spread<const N: usize> {
+    pub mean: f64,
+    pub quantiles: [f64; N],
 }
 
 #[cfg(test)]
@@ -202,11 +213,13 @@ mod tests {
         100.0 - 60.0 * (std::f64::consts::TAU * at as f64 / 288.0).cos()
     }
 
+    const MEDIAN: [f64; 1] = [0.5];
+
     /// The share of values that were at or below the forecast of two steps before.
-    fn covered(values: &[f64], season: &[f64], score: f64) -> f64 {
+    fn covered(values: &[f64], season: &[f64], level: f64) -> f64 {
         let outcomes = (1500..values.len() - 2).step_by(3).map(|end| {
             let lately = Lately::new(&values[..=end], season);
-            values[end + 2] <= lately.ahead(2).unwrap().at(score)
+            values[end + 2] <= lately.ahead(2, &[level]).unwrap().quantiles[0]
         });
         let outcomes: Vec<bool> = outcomes.collect();
         outcomes.iter().filter(|within| **within).count() as f64 / outcomes.len() as f64
@@ -222,8 +235,8 @@ mod tests {
                 .iter()
                 .map(|mean| f64::max(mean + unit * mean.powf(power) * noise(&mut random), 0.0));
             let values: Vec<f64> = noisy.collect();
-            for (score, level) in [(0.0, 0.5), (1.2816, 0.9), (1.6449, 0.95)] {
-                let share = covered(&values, &season, score);
+            for level in [0.5, 0.9, 0.95] {
+                let share = covered(&values, &season, level);
                 assert!((share - level).abs() < 0.05, "{power} {level}: {share}");
             }
         }
@@ -238,15 +251,16 @@ mod tests {
             .map(|mean| mean * (1.0 + 0.1 * noise(&mut random)))
             .collect();
         values.truncate(1200);
-        let calm = Lately::new(&values, &season).ahead(2).unwrap().mean;
+        let ahead = |values: &[f64]| Lately::new(values, &season).ahead(2, &MEDIAN);
+        let calm = ahead(&values).unwrap().mean;
         assert!((calm / season[1201] - 1.0).abs() < 0.1, "{calm}");
         *values.last_mut().unwrap() *= 1.5;
-        let spike = Lately::new(&values, &season).ahead(2).unwrap().mean;
+        let spike = ahead(&values).unwrap().mean;
         assert!(spike < 1.25 * season[1201], "{spike}");
         for value in &mut values[1170..] {
             *value *= 2.0;
         }
-        let shifted = Lately::new(&values, &season).ahead(2).unwrap().mean;
+        let shifted = ahead(&values).unwrap().mean;
         assert!(shifted > 1.4 * season[1201], "{shifted}");
     }
 
@@ -256,11 +270,27 @@ mod tests {
         let mut values = season[..600].to_vec();
         values[500..530].fill(f64::NAN);
         values[599] = f64::NAN;
-        let ahead = Lately::new(&values, &season).ahead(3).unwrap();
+        let ahead = Lately::new(&values, &season).ahead(3, &MEDIAN).unwrap();
         assert!((ahead.mean / season[602] - 1.0).abs() < 0.05);
-        assert!(Lately::new(&values[..40], &season).ahead(1).is_none());
-        assert!(Lately::new(&[], &season).ahead(1).is_none());
-        let nothing = Lately::new(&[0.0; 200], &[0.0; 210]).ahead(2).unwrap();
-        assert_eq!(nothing.at(3.0), 0.0);
+        let few = Lately::new(&values[..40], &season).ahead(1, &MEDIAN);
+        assert!(few.is_none());
+        assert!(Lately::new(&[], &season).ahead(1, &MEDIAN).is_none());
+        let nothing = Lately::new(&[0.0; 200], &[0.0; 210]).ahead(2, &[0.99]);
+        assert_eq!(nothing.unwrap().quantiles, [0.0]);
+    }
+
+    #[test]
+    fn quantiles_are_those_of_all_values_in_order() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for count in [1, 2, 3, 48, 1000] {
+            let mut values: Vec<f64> = (0..count)
+                .map(|_| random.f64().round() + noise(&mut random))
+                .collect();
+            let levels = [0.0, 0.001, 0.3, 0.5, 0.501, 0.95, 0.999, 1.0];
+            let mut sorted = values.clone();
+            sorted.sort_unstable_by(f64::total_cmp);
+            let expected = levels.map(|level| sorted_quantile(&sorted, level));
+            assert_eq!(quantiles(&mut values, &levels), expected);
+        }
     }
 }

@@ -31,7 +31,8 @@ use self::{
 };
 use super::counts;
 use crate::{
-    Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants, series::Series,
+    Evidence, PolicyKind, PolicyName, Proposal, Resource, Snapshot, Wants,
+    series::{Series, Step},
 };
 
 /// A reading that is older is no reading.
@@ -193,10 +194,15 @@ impl Policy {
         self.settings.resource
     }
 
-    /// Takes in what is seen now, and says what should be there. The memory that comes back is the one to give the next time.
+    /// Takes in what is seen now, and says what should be there. The memory that comes back is the one to give the next time. One of another
+    /// signal or with other steps is forgotten.
     #[must_use]
     pub fn propose(&self, memory: &Memory, snapshot: &Snapshot) -> (Vec<Proposal>, Memory) {
-        let mut memory = memory.clone();
+        let mut memory = if self.remembers(memory) {
+            memory.clone()
+        } else {
+            Memory::of(&self.settings)
+        };
         let reading = self.reading(snapshot);
         let step = snapshot
             .at
@@ -212,17 +218,35 @@ impl Policy {
         (vec![proposal], memory)
     }
 
+    /// Whether a memory is of what it is about.
+    #[must_use]
+    pub fn remembers(&self, memory: &Memory) -> bool {
+        memory.is_of(&self.settings)
+    }
+
     /// What it is about.
     #[must_use]
     pub fn signal(&self) -> &str {
         &self.settings.signal
     }
 
+    #[must_use]
+    pub fn step(&self) -> Step {
+        Step::Seconds(self.settings.step_seconds)
+    }
+
+    /// How long what it learns from is.
+    #[must_use]
+    pub fn looks_back(&self) -> Step {
+        let steps = i64::try_from(self.settings.remembered_steps() + 1).unwrap_or(i64::MAX);
+        Step::Seconds(self.settings.step_seconds.saturating_mul(steps))
+    }
+
     /// The memory of a policy that had seen a history of its signal, up to its end: what a replay starts with. Nothing was forecast, so
     /// nothing is judged yet.
     #[must_use]
     pub fn remembering(&self, history: &Series) -> Memory {
-        let mut memory = Memory::default();
+        let mut memory = Memory::of(&self.settings);
         let step = self.settings.step_seconds;
         let length = (history.step().days() * 86_400.0).round() as i64;
         let begin = history.time(0).as_second();

@@ -5,7 +5,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{Memory, Settings};
 use crate::{
-    forecast::{Holidays, Model, lately::Lately, regression::seasonal_means},
+    forecast::{Holidays, Model, counts, lately::Lately, regression::seasonal_means},
     series::{Combine, Series, Step},
 };
 
@@ -141,33 +141,34 @@ impl Forecast {
         values.push(now);
         let means = season.of_steps(past.first, values.len() + lead);
         let lately = Lately::new(&values, &means);
-        let spreads: Option<Vec<_>> = (1..=lead).map(|step| lately.ahead(step)).collect();
-        let spreads = spreads?;
-        let ours = spreads.last()?.at(NINETY_FIVE);
+        let levels = SCORES.map(counts::below);
+        let spreads = (1..=lead).map(|step| lately.ahead(step, &levels));
+        let spreads: Vec<_> = spreads.collect::<Option<_>>()?;
+        let ours = quantile(&spreads.last()?.quantiles, NINETY_FIVE);
         let most = spreads.iter().map(|it| it.mean).fold(0.0, f64::max);
         Some(Self {
-            steps: spreads
-                .iter()
-                .map(|spread| SCORES.map(|score| spread.at(score)))
-                .collect(),
+            steps: spreads.into_iter().map(|it| it.quantiles).collect(),
             over_usual: most / f64::max(average(&values), f64::MIN_POSITIVE),
             judged: (ours, naive),
         })
     }
 
-    /// The most that a score stands for in any of the steps. Beyond what errors were seen, it goes on as it went up to there.
+    /// The most that a score stands for in any of the steps.
     pub fn highest(&self, score: f64) -> f64 {
-        let last = SCORES.len() - 1;
-        let place = ((score - SCORES[0]) / 0.5).clamp(0.0, last as f64);
-        let (below, share) = (place as usize, place.fract());
-        let above = (below + 1).min(last);
-        let beyond = (score - SCORES[last]).max(0.0) / SCORES[last];
-        let of_step = |step: &[f64; SCORES.len()]| {
-            let within = step[below] + share * (step[above] - step[below]);
-            within + beyond * (step[last] - step[MEDIAN])
-        };
-        self.steps.iter().map(of_step).fold(0.0, f64::max)
+        let of_steps = self.steps.iter().map(|step| quantile(step, score));
+        of_steps.fold(0.0, f64::max)
     }
+}
+
+/// The quantile at a score. Beyond what errors were seen, it goes on as it went up to there.
+fn quantile(step: &[f64; SCORES.len()], score: f64) -> f64 {
+    let last = SCORES.len() - 1;
+    let place = ((score - SCORES[0]) / 0.5).clamp(0.0, last as f64);
+    let (below, share) = (place as usize, place.fract());
+    let above = (below + 1).min(last);
+    let beyond = (score - SCORES[last]).max(0.0) / SCORES[last];
+    let within = step[below] + share * (step[above] - step[below]);
+    within + beyond * (step[last] - step[MEDIAN])
 }
 
 /// The normal score of the 95th percentile.

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::Settings;
 
@@ -20,6 +21,9 @@ const MOST: f64 = 1e12;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Memory {
+    /// What is remembered, in steps of so many seconds: of nothing else does it tell.
+    signal: SmolStr,
+    step_seconds: i64,
     /// The step that is now, counted from 1970; `None` before anything was seen.
     now: Option<i64>,
     /// Sum, in thousandths, and count of what was read in it.
@@ -66,6 +70,18 @@ struct Expectation {
 }
 
 impl Memory {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            signal: SmolStr::from(&settings.signal),
+            step_seconds: settings.step_seconds,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_of(&self, settings: &Settings) -> bool {
+        self.signal == settings.signal && self.step_seconds == settings.step_seconds
+    }
+
     /// Goes on to a step; whether it is a new one. A clock that goes back changes nothing.
     pub(super) fn moves_to(&mut self, step: i64, settings: &Settings) -> bool {
         let Some(now) = self.now else {

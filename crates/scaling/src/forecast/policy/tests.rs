@@ -187,6 +187,34 @@ fn a_season_is_fitted_from_two_whole_weeks_and_once_in_a_quarter_of_an_hour() {
 }
 
 #[test]
+fn a_memory_of_another_signal_or_of_other_steps_is_forgotten() {
+    let before = policy(3600);
+    let mut memory = Memory::default();
+    live(&before, &mut memory, 0..200, |at| Some(sessions(at)));
+    assert!(before.remembers(&memory));
+    let with = |change: fn(&mut Settings)| {
+        let mut settings = before.settings.clone();
+        change(&mut settings);
+        Policy::new(settings, TimeZone::UTC).unwrap()
+    };
+    // What it is for is what may change.
+    assert!(with(|it| it.percentile = 80.0).remembers(&memory));
+    for other in [
+        with(|it| it.signal = "transcription_queue".to_owned()),
+        with(|it| it.step_seconds = 7200),
+    ] {
+        assert!(!other.remembers(&memory));
+        let at = snapshot(200 * 3600, Some(5.0));
+        let (_, anew) = other.propose(&memory, &at);
+        assert!(other.remembers(&anew));
+        assert_eq!(anew.known(), 0);
+        // It goes on from there.
+        let (_, next) = other.propose(&anew, &snapshot(202 * 3600, Some(5.0)));
+        assert!(other.remembers(&next));
+    }
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
     let settings = policy(3600).settings;
     for (wrong, name) in [
