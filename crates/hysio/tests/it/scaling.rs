@@ -390,7 +390,7 @@ async fn twelve_days_of_sessions(world: &World) {
 async fn a_forecast_that_is_new_begins_with_what_was_measured_before_it() {
     let world = World::new().await;
     found(&world).await;
-    let forecast = "forecast:\n  policies:\n  - {name: sessions, resource: app_instances, signal: active_sessions, per_instance: 100, most: 4}\n";
+    let forecast = "forecast:\n  policies:\n  - {name: sessions, resource: transcription_workers, signal: active_sessions, per_instance: 100, most: 4}\n";
     let mut files = Current::load(None).expect("the built-in policies").files;
     files.insert("forecast.yaml".to_owned(), forecast.to_owned());
     let policies = Policies::read(&files).expect("good");
