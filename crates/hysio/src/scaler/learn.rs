@@ -1,7 +1,7 @@
 //! What forecasts begin with: demand that was measured before there were any. Without it, one would be silent for its first days.
 
 use hysio_control::{ports::Away, tick::DecisionLog as _};
-use hysio_scaling::policies::Policies;
+use hysio_scaling::{forecast::policy::Policy, policies::Policies};
 use jiff::tz::TimeZone;
 
 use super::store::{Decisions, json};
@@ -16,31 +16,37 @@ impl Decisions {
         let mut history = self.history().await?;
         let known = self.db.measured().await?;
         let mut learnt = 0;
-        for policy in policies
-            .without_memory(&history)
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            if !known.iter().any(|series| series == policy.signal()) {
-                continue;
-            }
+        let new: Vec<Policy> = policies.without_memory(&history).cloned().collect();
+        let measured = new
+            .iter()
+            .filter(|policy| known.iter().any(|series| series == policy.signal()));
+        for policy in measured {
             let asked = Asked {
                 series: policy.signal(),
                 since: policy.looks_back(),
                 step: policy.step(),
                 zone: TimeZone::UTC,
             };
-            // What was hardly measured yet is nothing to learn from.
-            let Ok(trace) = measured::load(&self.db, asked).await else {
-                continue;
-            };
-            let memory = policy.remembering(&trace.series);
-            history.forecast.insert(policy.name(), memory);
-            learnt += 1;
+            match measured::load(&self.db, asked).await {
+                Ok(trace) => {
+                    let memory = policy.remembering(&trace.series);
+                    history.forecast.insert(policy.name(), memory);
+                    learnt += 1;
+                }
+                Err(why) => away(why)?,
+            }
         }
         if learnt > 0 {
             self.db.store_history(&json(&history)?).await?;
         }
         Ok(learnt)
+    }
+}
+
+/// A signal that was hardly measured yet is nothing to learn from, and no failure.
+fn away(why: anyhow::Error) -> Result<(), Away> {
+    match why.downcast::<hysio_infra::postgres::Error>() {
+        Ok(error) => Err(error.into()),
+        Err(_) => Ok(()),
     }
 }

@@ -5,6 +5,7 @@ mod access;
 mod audit;
 mod encryption;
 mod evidence;
+mod forecasting;
 mod isolation;
 mod jobs;
 mod killed;
