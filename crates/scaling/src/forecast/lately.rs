@@ -37,8 +37,8 @@ pub struct Lately<'a> {
     /// Added to all demand before logarithms are taken.
     least: f64,
     most: f64,
-    /// Its logarithm.
-    highest: f64,
+    /// Logarithms of the two: of nothing, and of the most.
+    bounds: [f64; 2],
 }
 
 impl<'a> Lately<'a> {
@@ -61,7 +61,7 @@ impl<'a> Lately<'a> {
             rows: rows(values, season, least),
             least,
             most,
-            highest: (most + least).ln(),
+            bounds: [least, most + least].map(f64::ln),
         }
     }
 
@@ -119,7 +119,8 @@ impl<'a> Lately<'a> {
     /// The logarithm of what a row says of a step.
     fn log(&self, row: &Row, at: usize, weights: &Row) -> f64 {
         let shift: f64 = row.iter().zip(weights).map(|(a, b)| a * b).sum();
-        (self.season[at] + shift).min(self.highest)
+        let [lowest, highest] = self.bounds;
+        (self.season[at] + shift).clamp(lowest, highest)
     }
 
     fn mean(&self, log: f64) -> f64 {

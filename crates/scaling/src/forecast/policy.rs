@@ -242,7 +242,7 @@ impl Policy {
         Step::Seconds(self.settings.step_seconds.saturating_mul(steps))
     }
 
-    /// The memory of a policy that had seen a history of its signal, up to its end: what a replay starts with. Nothing was forecast, so
+    /// The memory of a policy that had seen a history of its signal, up to its end: what it starts with. Nothing was forecast, so
     /// nothing is judged yet.
     #[must_use]
     pub fn remembering(&self, history: &Series) -> Memory {
