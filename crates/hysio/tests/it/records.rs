@@ -108,6 +108,28 @@ async fn of_two_who_edit_at_once_the_second_is_shown_what_the_first_wrote() {
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert_eq!(refused.body["type"], "/problems/stale-version");
     assert_eq!(refused.body["current"]["subjective"], "Anna's");
+    // Nor is it another's own words when they happen to be the same.
+    let same = ben.put(&record, &note(&json!(1), "Anna's")).await;
+    assert_eq!(same.status, StatusCode::CONFLICT);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_whose_answer_was_lost_is_answered_again_and_makes_no_second_version() {
+    let world = World::new().await;
+    let anna = world.sign_in("anna@north").await;
+    let encounter = world.drafted(&anna).await;
+    let record = format!("/api/records/{}", encounter["record"]["id"]);
+    let first = anna.put(&record, &note(&json!(1), "once")).await;
+    let again = anna.put(&record, &note(&json!(1), "once")).await;
+    assert_eq!(
+        (again.status, &again.body),
+        (StatusCode::OK, &first.body),
+        "the same answer"
+    );
+    assert_eq!(anna.get(&record).await.body["version"], 2);
+    anna.put(&record, &note(&json!(2), "twice")).await;
+    let late = anna.put(&record, &note(&json!(1), "once")).await;
+    assert_eq!(late.status, StatusCode::CONFLICT, "it was written over");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,8 +138,10 @@ async fn a_hundred_saves_at_once_lose_none_and_double_none() {
     let anna = world.sign_in("anna@north").await;
     let encounter = world.drafted(&anna).await;
     let record = format!("/api/records/{}", encounter["record"]["id"]);
-    let body = note(&json!(1), "x");
-    let saves = futures::future::join_all((0..100).map(|_| anna.put(&record, &body))).await;
+    let bodies: Vec<_> = (0..100)
+        .map(|number| note(&json!(1), &format!("text {number}")))
+        .collect();
+    let saves = futures::future::join_all(bodies.iter().map(|body| anna.put(&record, body))).await;
     let won = saves
         .iter()
         .filter(|answer| answer.status == StatusCode::OK)

@@ -76,7 +76,8 @@ impl Replication {
 
     /// Keeps the log that the backup will need from being recycled while this connection is open.
     pub fn hold_log(&mut self) -> Result<()> {
-        let slot = format!("hysio_backup_{}", std::process::id());
+        // The server may still be ending the connection of one that was broken off a moment ago, and hold its slot.
+        let slot = format!("hysio_backup_{}", uuid::Uuid::now_v7().simple());
         self.ask(&format!(
             "CREATE_REPLICATION_SLOT {slot} TEMPORARY PHYSICAL (RESERVE_WAL)"
         ))

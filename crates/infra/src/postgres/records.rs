@@ -8,12 +8,14 @@ use uuid::Uuid;
 use super::{Error, Result, Tx};
 use crate::cipher::Place;
 
-const COLUMNS: &str = "r.id, r.encounter_id, r.patient_id, r.version, r.state::text AS state, r.medical_record, r.signed_at, r.signed_by,
+const COLUMNS: &str = "r.id, r.encounter_id, r.patient_id, r.version, r.state::text AS state, r.medical_record, r.author_id, r.signed_at, r.signed_by,
     r.created_at, r.updated_at, (SELECT name FROM profile(r.signed_by)) AS signed_by_name";
 
 /// A record with what it says, and the transcript it was drafted from.
 pub struct Stored {
     pub record: Record,
+    /// Who made this version; nobody, where the draft came from a dictation.
+    pub author: Option<UserId>,
     pub transcript: String,
 }
 
@@ -161,7 +163,7 @@ pub async fn versions(tx: &Tx, id: RecordId) -> Result<Vec<Version>> {
 
 /// One version as it was.
 pub async fn version(tx: &Tx, id: RecordId, version: i32) -> Result<Option<Stored>> {
-    let sql = "SELECT v.record_id AS id, r.encounter_id, r.patient_id, v.version, v.state::text AS state, v.medical_record, v.signed_at,
+    let sql = "SELECT v.record_id AS id, r.encounter_id, r.patient_id, v.version, v.state::text AS state, v.medical_record, v.author_id, v.signed_at,
                  v.signed_by, r.created_at, v.created_at AS updated_at, (SELECT name FROM profile(v.signed_by)) AS signed_by_name
                FROM patient_record_versions v JOIN patient_records r ON r.facility_id = v.facility_id AND r.id = v.record_id
                WHERE v.record_id = $1 AND v.facility_id = $2 AND v.version = $3";
@@ -239,6 +241,7 @@ fn from_row(tx: &Tx, row: &Row) -> Result<Stored> {
     };
     Ok(Stored {
         record,
+        author: row.get::<_, Option<_>>("author_id").map(UserId),
         transcript: content.transcript,
     })
 }
