@@ -32,8 +32,11 @@ pub mod up;
 pub mod user;
 pub mod worker;
 
-/// Runs a command that talks to the database and ends.
+use futures::future::LocalBoxFuture;
+
+/// Runs a command that talks to the database and ends. As one type of future, as the runtime is compiled anew for each.
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let work: LocalBoxFuture<'_, _> = Box::pin(work);
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

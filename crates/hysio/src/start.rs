@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use axum::Router;
 use clap::Args;
 use figment::{Figment, providers::Env};
+use futures::future::LocalBoxFuture;
 use hysio_infra::{
     audit::SigningKeys,
     cipher::MasterKeys,
@@ -25,9 +26,9 @@ use crate::{
 
 /// How long a role waits at its start for a database that is not there yet.
 const WAIT_FOR_DATABASE: Duration = Duration::from_secs(30);
-/// How long an address may stay in use when Hysio starts.
 /// Connections that wait to be accepted; the system's own bound is lower on most machines.
 const BACKLOG: u32 = 4_096;
+/// How long an address may stay in use when Hysio starts.
 const WAIT_FOR_ADDRESS: Duration = Duration::from_secs(5);
 /// How long requests may take to finish when the process is asked to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -67,7 +68,8 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let result = runtime.block_on(async {
+    // One type of future for all roles: the runtime is compiled anew for each.
+    let work: LocalBoxFuture<'_, _> = Box::pin(async {
         let lifecycle = Lifecycle::following_signals()?;
         role(Role {
             config: Arc::new(config),
@@ -76,6 +78,7 @@ pub fn run<F: Future<Output = anyhow::Result<()>>>(
         })
         .await
     });
+    let result = runtime.block_on(work);
     // Blocking work that is still going on is of no use any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
