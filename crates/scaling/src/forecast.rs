@@ -11,6 +11,7 @@ mod level;
 mod linear;
 pub mod naive;
 pub mod policy;
+pub mod quantiles;
 pub mod regression;
 mod reweighted;
 

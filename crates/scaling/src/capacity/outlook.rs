@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::cost::Prices;
 use crate::{
     forecast::{
-        Ahead, Choice, Holidays, LEVELS, Model, counts::normal, naive::sorted_quantile,
+        Ahead, Choice, Holidays, LEVELS, Model, counts::normal, quantiles::sorted_quantile,
         regression::Fit,
     },
     series::{Combine, DAY, HOUR, MINUTE, MONTH, Series, Step, YEAR_DAYS},

@@ -10,7 +10,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 use crate::{
-    forecast::naive::sorted_quantile,
+    forecast::quantiles::sorted_quantile,
     series::{Combine, DAY, HOUR, MONTH, Series, Step},
 };
 

@@ -6,7 +6,7 @@
 //! (relative), that is fitted too; the quantiles are those of the errors over that power (split conformal prediction without a second half: there are
 //! five numbers to fit and hundreds of errors).
 
-use super::{linear::Square, naive::sorted_quantile};
+use super::{linear::Square, quantiles::quantiles};
 
 /// The newest value's share in each of the means: they remember about two, five and fourteen steps.
 const SHARES: [f64; 3] = [0.5, 0.2, 0.07];
@@ -26,27 +26,86 @@ const MOST: f64 = 3.0;
 /// A constant and a logarithm for each mean.
 type Row = [f64; 1 + SHARES.len()];
 
-/// A history that is ready to be looked ahead from.
-pub struct Lately<'a> {
+/// What a history teaches of the steps after its last.
+#[derive(Clone, Debug)]
+pub struct Lately<const N: usize> {
+    /// Added to all demand before logarithms are taken.
+    least: f64,
+    /// What is known of each distance, from one step on.
+    distances: Vec<Distance<N>>,
+}
+
+#[derive(Clone, Debug)]
+struct Distance<const N: usize> {
+    weights: Row,
+    power: f64,
+    /// Quantiles of the errors, over demand to the power.
+    errors: [f64; N],
+}
+
+impl<const N: usize> Lately<N> {
+    /// Learns of so many steps ahead, with quantiles at ascending levels; `season` has the means of the steps of `values`. `None` where too
+    /// little is known.
+    #[must_use]
+    pub fn learn(values: &[f64], season: &[f64], steps: usize, levels: &[f64; N]) -> Option<Self> {
+        let past = Past::new(values, season);
+        let distances = (1..=steps).map(|step| past.distance(step, levels));
+        Some(Self {
+            least: past.least,
+            distances: distances.collect::<Option<_>>()?,
+        })
+    }
+
+    /// How many steps ahead it knows of.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.distances.len()
+    }
+
+    /// The next steps after the last of `values`, which may be later ones than those that were learnt from. `season` has their means, and
+    /// those of the steps ahead.
+    #[must_use]
+    pub fn ahead(&self, values: &[f64], season: &[f64]) -> Vec<Spread<N>> {
+        let (values, season) = latest(values, season);
+        let mut means = Means::default();
+        for (value, season) in values.iter().zip(season) {
+            means.see(*value, *season);
+        }
+        let (row, least) = (means.row(self.least), self.least);
+        let most = MOST * values.iter().copied().fold(0.0, f64::max);
+        let bounds = Bounds::new(least, most);
+        let ahead = self.distances.iter().zip(&season[values.len()..]);
+        let spread = ahead.map(|(it, season)| {
+            let log = bounds.log(&row, (season + least).ln(), &it.weights);
+            let (mean, unit) = (bounds.mean(log), (it.power * log).exp());
+            let quantiles = it.errors.map(|error| (mean + unit * error).max(0.0));
+            Spread { mean, quantiles }
+        });
+        spread.collect()
+    }
+}
+
+/// The latest steps, as many as are learnt from, with their season's means and those after them.
+fn latest<'a>(values: &'a [f64], season: &'a [f64]) -> (&'a [f64], &'a [f64]) {
+    let from = values.len().saturating_sub(MOST_ROWS);
+    (&values[from..], &season[from..])
+}
+
+/// A history that is ready to be learnt from.
+struct Past<'a> {
     values: &'a [f64],
     /// Logarithms of the values.
     logs: Vec<f64>,
-    /// Logarithms of the season's means, of the steps ahead too.
+    /// Logarithms of the season's means.
     season: Vec<f64>,
     rows: Vec<Row>,
-    /// Added to all demand before logarithms are taken.
     least: f64,
-    most: f64,
-    /// Logarithms of the two: of nothing, and of the most.
-    bounds: [f64; 2],
+    bounds: Bounds,
 }
 
-impl<'a> Lately<'a> {
-    /// `season` has the means of the steps of `values`, and of those that will be forecast.
-    #[must_use]
-    pub fn new(values: &'a [f64], season: &[f64]) -> Self {
-        let from = values.len().saturating_sub(MOST_ROWS);
-        let (values, season) = (&values[from..], &season[from..]);
+impl<'a> Past<'a> {
+    fn new(values: &'a [f64], season: &'a [f64]) -> Self {
+        let (values, season) = latest(values, season);
         let known = values.iter().filter(|value| !value.is_nan());
         let (sum, count) = known
             .clone()
@@ -54,37 +113,37 @@ impl<'a> Lately<'a> {
         let least = LEAST_SHARE * f64::max(sum / f64::max(count, 1.0), 1e-9);
         let most = MOST * known.copied().fold(0.0, f64::max);
         let logs = |amounts: &[f64]| amounts.iter().map(|it| (it + least).ln()).collect();
+        let mut means = Means::default();
+        let rows = values.iter().zip(season).map(|(value, season)| {
+            means.see(*value, *season);
+            means.row(least)
+        });
         Self {
             values,
             logs: logs(values),
             season: logs(season),
-            rows: rows(values, season, least),
+            rows: rows.collect(),
             least,
-            most,
-            bounds: [least, most + least].map(f64::ln),
+            bounds: Bounds::new(least, most),
         }
     }
 
-    /// What will be so many steps after the last value, at least one, with its quantiles at ascending levels; `None` where too little is
-    /// known.
-    #[must_use]
-    pub fn ahead<const N: usize>(&self, steps: usize, levels: &[f64; N]) -> Option<Spread<N>> {
-        let last = self.values.len().checked_sub(1)?;
+    fn distance<const N: usize>(&self, steps: usize, levels: &[f64; N]) -> Option<Distance<N>> {
         let weights = self.weights(steps)?;
         let errors = self.pairs(steps).map(|(row, at)| {
-            let log = self.log(row, at, &weights);
-            (log, self.values[at] - self.mean(log))
+            let log = self.bounds.log(row, self.season[at], &weights);
+            (log, self.values[at] - self.bounds.mean(log))
         });
         let errors: Vec<_> = errors.collect();
         let power = power(&errors);
         let scaled = errors
             .into_iter()
             .map(|(log, error)| error * (-power * log).exp());
-        let errors = quantiles(&mut scaled.collect::<Vec<_>>(), levels);
-        let log = self.log(&self.rows[last], last + steps, &weights);
-        let (mean, unit) = (self.mean(log), (power * log).exp());
-        let quantiles = errors.map(|error| (mean + unit * error).max(0.0));
-        Some(Spread { mean, quantiles })
+        Some(Distance {
+            weights,
+            power,
+            errors: quantiles(&mut scaled.collect::<Vec<_>>(), levels),
+        })
     }
 
     /// Rows with the place so many steps after them, where it is known.
@@ -115,38 +174,61 @@ impl<'a> Lately<'a> {
         let solved = factor.solve(&right);
         (pairs >= FEWEST).then(|| std::array::from_fn(|at| solved[at]))
     }
+}
 
-    /// The logarithm of what a row says of a step.
-    fn log(&self, row: &Row, at: usize, weights: &Row) -> f64 {
+/// Where demand was of late and where its season was, in exponentially weighted means; nothing before the first known value.
+#[derive(Default)]
+struct Means(Option<[(f64, f64); SHARES.len()]>);
+
+impl Means {
+    fn see(&mut self, value: f64, season: f64) {
+        if value.is_nan() {
+            return;
+        }
+        let means = self.0.get_or_insert([(value, season); SHARES.len()]);
+        for ((seen, expected), share) in means.iter_mut().zip(SHARES) {
+            *seen += share * (value - *seen);
+            *expected += share * (season - *expected);
+        }
+    }
+
+    /// As logarithms of the season's.
+    fn row(&self, least: f64) -> Row {
+        let mut row = [1.0, 0.0, 0.0, 0.0];
+        for (cell, (seen, expected)) in row[1..].iter_mut().zip(self.0.iter().flatten()) {
+            *cell = ((seen + least) / (expected + least)).ln();
+        }
+        row
+    }
+}
+
+/// Between nothing and the most that a forecast may be.
+struct Bounds {
+    least: f64,
+    most: f64,
+    /// Their logarithms, with what is added to all.
+    logs: [f64; 2],
+}
+
+impl Bounds {
+    fn new(least: f64, most: f64) -> Self {
+        Self {
+            least,
+            most,
+            logs: [least, most + least].map(f64::ln),
+        }
+    }
+
+    /// The logarithm of what a row says of a step, from its season's.
+    fn log(&self, row: &Row, season: f64, weights: &Row) -> f64 {
         let shift: f64 = row.iter().zip(weights).map(|(a, b)| a * b).sum();
-        let [lowest, highest] = self.bounds;
-        (self.season[at] + shift).clamp(lowest, highest)
+        let [lowest, highest] = self.logs;
+        (season + shift).clamp(lowest, highest)
     }
 
     fn mean(&self, log: f64) -> f64 {
         (log.exp() - self.least).clamp(0.0, self.most)
     }
-}
-
-/// Where demand was of late, as logarithms of the season's.
-fn rows(values: &[f64], season: &[f64], least: f64) -> Vec<Row> {
-    let mut means: Option<[(f64, f64); SHARES.len()]> = None;
-    let steps = values.iter().zip(season);
-    let row = steps.map(|(value, season)| {
-        if !value.is_nan() {
-            let means = means.get_or_insert([(*value, *season); SHARES.len()]);
-            for ((seen, expected), share) in means.iter_mut().zip(SHARES) {
-                *seen += share * (value - *seen);
-                *expected += share * (season - *expected);
-            }
-        }
-        let mut row = [1.0, 0.0, 0.0, 0.0];
-        for (cell, (seen, expected)) in row[1..].iter_mut().zip(means.iter().flatten()) {
-            *cell = ((seen + least) / (expected + least)).ln();
-        }
-        row
-    });
-    row.collect()
 }
 
 /// To which power of demand errors grow, from logarithms of it: the slope of theirs.
@@ -170,31 +252,6 @@ fn power(errors: &[(f64, f64)]) -> f64 {
     (both / f64::max(alone, 1e-12)).clamp(0.5, 1.0)
 }
 
-/// Quantiles at ascending levels, each by linear interpolation between the two values beside it: only these are put in their places.
-fn quantiles<const N: usize>(values: &mut [f64], levels: &[f64; N]) -> [f64; N] {
-    let last = values.len() - 1;
-    let ranks = levels.map(|level| {
-        let below = (level * last as f64) as usize;
-        [below, (below + 1).min(last)]
-    });
-    let mut ranks = ranks.concat();
-    ranks.sort_unstable();
-    ranks.dedup();
-    put_in_place(values, 0, &ranks);
-    levels.map(|level| sorted_quantile(values, level))
-}
-
-/// Where all of what is before a rank is no more, and after it no less. Ranks are ascending and counted from the first of all, which is so
-/// many before these.
-fn put_in_place(values: &mut [f64], first: usize, ranks: &[usize]) {
-    let Some(rank) = ranks.get(ranks.len() / 2) else {
-        return;
-    };
-    let (before, _, after) = values.select_nth_unstable_by(rank - first, f64::total_cmp);
-    put_in_place(before, first, &ranks[..ranks.len() / 2]);
-    put_in_place(after, rank + 1, &ranks[ranks.len() / 2 + 1..]);
-}
-
 /// What one step may bring.
 #[derive(Clone, Debug)]
 pub struct Spread<const N: usize> {
@@ -214,13 +271,16 @@ mod tests {
         100.0 - 60.0 * (std::f64::consts::TAU * at as f64 / 288.0).cos()
     }
 
-    const MEDIAN: [f64; 1] = [0.5];
+    fn ahead(values: &[f64], season: &[f64], steps: usize, level: f64) -> Option<Spread<1>> {
+        let lately = Lately::learn(values, season, steps, &[level])?;
+        lately.ahead(values, season).pop()
+    }
 
     /// The share of values that were at or below the forecast of two steps before.
     fn covered(values: &[f64], season: &[f64], level: f64) -> f64 {
         let outcomes = (1500..values.len() - 2).step_by(3).map(|end| {
-            let lately = Lately::new(&values[..=end], season);
-            values[end + 2] <= lately.ahead(2, &[level]).unwrap().quantiles[0]
+            let ahead = ahead(&values[..=end], season, 2, level).unwrap();
+            values[end + 2] <= ahead.quantiles[0]
         });
         let outcomes: Vec<bool> = outcomes.collect();
         outcomes.iter().filter(|within| **within).count() as f64 / outcomes.len() as f64
@@ -252,7 +312,7 @@ mod tests {
             .map(|mean| mean * (1.0 + 0.1 * noise(&mut random)))
             .collect();
         values.truncate(1200);
-        let ahead = |values: &[f64]| Lately::new(values, &season).ahead(2, &MEDIAN);
+        let ahead = |values: &[f64]| ahead(values, &season, 2, 0.5);
         let calm = ahead(&values).unwrap().mean;
         assert!((calm / season[1201] - 1.0).abs() < 0.1, "{calm}");
         *values.last_mut().unwrap() *= 1.5;
@@ -271,27 +331,11 @@ mod tests {
         let mut values = season[..600].to_vec();
         values[500..530].fill(f64::NAN);
         values[599] = f64::NAN;
-        let ahead = Lately::new(&values, &season).ahead(3, &MEDIAN).unwrap();
-        assert!((ahead.mean / season[602] - 1.0).abs() < 0.05);
-        let few = Lately::new(&values[..40], &season).ahead(1, &MEDIAN);
-        assert!(few.is_none());
-        assert!(Lately::new(&[], &season).ahead(1, &MEDIAN).is_none());
-        let nothing = Lately::new(&[0.0; 200], &[0.0; 210]).ahead(2, &[0.99]);
+        let third = ahead(&values, &season, 3, 0.5).unwrap();
+        assert!((third.mean / season[602] - 1.0).abs() < 0.05);
+        assert!(ahead(&values[..40], &season, 1, 0.5).is_none());
+        assert!(ahead(&[], &season, 1, 0.5).is_none());
+        let nothing = ahead(&[0.0; 200], &[0.0; 210], 2, 0.99);
         assert_eq!(nothing.unwrap().quantiles, [0.0]);
-    }
-
-    #[test]
-    fn quantiles_are_those_of_all_values_in_order() {
-        let mut random = fastrand::Rng::with_seed(3);
-        for count in [1, 2, 3, 48, 1000] {
-            let mut values: Vec<f64> = (0..count)
-                .map(|_| random.f64().round() + noise(&mut random))
-                .collect();
-            let levels = [0.0, 0.001, 0.3, 0.5, 0.501, 0.95, 0.999, 1.0];
-            let mut sorted = values.clone();
-            sorted.sort_unstable_by(f64::total_cmp);
-            let expected = levels.map(|level| sorted_quantile(&sorted, level));
-            assert_eq!(quantiles(&mut values, &levels), expected);
-        }
     }
 }

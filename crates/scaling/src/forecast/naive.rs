@@ -1,6 +1,6 @@
 //! What every model must beat: the same moment of the last season, and the mean of the same moment over all seasons.
 
-use super::{Ahead, LEVELS, Unfit};
+use super::{Ahead, LEVELS, Unfit, quantiles::quantiles};
 use crate::series::{Series, YEAR_DAYS};
 
 /// The season, in steps, whose repetition is the simplest forecast: a week for minutes, hours and days, a year for weeks and months;
@@ -33,8 +33,7 @@ pub fn seasonal_naive(history: &Series, horizon: usize) -> Result<Vec<Ahead>, Un
             has: history.known(),
         });
     }
-    changes.sort_unstable_by(f64::total_cmp);
-    let spread = LEVELS.map(|level| sorted_quantile(&changes, level));
+    let spread = quantiles(&mut changes, &LEVELS);
     (0..horizon)
         .map(|at| {
             let mean = same_moment(values, season, at).ok_or(Unfit::TooShort {
@@ -81,8 +80,7 @@ pub fn seasonal_mean(history: &Series, horizon: usize) -> Result<Vec<Ahead>, Unf
             has: history.known(),
         });
     }
-    deviations.sort_unstable_by(f64::total_cmp);
-    let spread = LEVELS.map(|level| sorted_quantile(&deviations, level));
+    let spread = quantiles(&mut deviations, &LEVELS);
     let point = |at: usize| {
         let mean = means[season - 1 - at % season];
         Ahead {
@@ -104,16 +102,4 @@ fn same_moment(values: &[f64], season: usize, at: usize) -> Option<f64> {
         back += season;
     }
     None
-}
-
-/// By linear interpolation between the order statistics.
-#[must_use]
-pub fn sorted_quantile(sorted: &[f64], level: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return f64::NAN;
-    };
-    let place = level.clamp(0.0, 1.0) * last as f64;
-    let below = place.floor() as usize;
-    let above = (below + 1).min(last);
-    sorted[below] + (place - place.floor()) * (sorted[above] - sorted[below])
 }

@@ -26,7 +26,7 @@ pub use self::{kept::Kept, memory::Memory, staffing::Jobs};
 use smol_str::{SmolStr, format_smolstr};
 
 use self::{
-    ahead::{Forecast, MOST_STEPS, Past, Season},
+    ahead::{Forecast, Learnt, Past, Season},
     memory::Band,
 };
 use super::counts;
@@ -39,6 +39,10 @@ use crate::{
 const STALE_AFTER_SECONDS: i64 = 120;
 /// A season has no finer shape, and its fit takes as long as it has steps.
 const SEASON_STEP_SECONDS: i64 = 900;
+/// So often is learnt anew.
+const LEARNT_SECONDS: i64 = 3600;
+/// The longest lead in steps.
+const MOST_STEPS: usize = 48;
 /// Chances of a miss beyond these are not told apart.
 const LEAST_MISS: f64 = 1e-4;
 const MOST_MISS: f64 = 0.98;
@@ -149,16 +153,25 @@ impl Settings {
         usize::try_from(steps).unwrap_or(0).max(1)
     }
 
-    /// The step from which on all is remembered at another one: the first of a whole step of the season.
+    /// How many steps there are from one learning to the next: whole steps of the season.
+    fn learnt_steps(&self) -> usize {
+        let each = self.season_steps();
+        let steps = usize::try_from(LEARNT_SECONDS / self.step_seconds).unwrap_or(0);
+        (steps / each * each).max(each)
+    }
+
+    /// The step from which on all is remembered at another one: the first that is learnt from.
     fn first_remembered(&self, now: i64) -> i64 {
         let signed = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        let each = signed(self.season_steps());
-        (now - signed(self.history_steps)).div_euclid(each) * each
+        let each = signed(self.learnt_steps());
+        let history = self.history_steps.next_multiple_of(self.learnt_steps());
+        (now - signed(history)).div_euclid(each) * each
     }
 
     /// The most steps that are remembered.
     fn remembered_steps(&self) -> usize {
-        self.history_steps + self.season_steps() - 1
+        let each = self.learnt_steps();
+        self.history_steps.next_multiple_of(each) + each - 1
     }
 }
 
@@ -307,15 +320,27 @@ impl Policy {
     }
 
     fn forecast(&self, memory: &Memory, now: f64) -> Option<Arc<Forecast>> {
-        let (each, lead) = (self.settings.season_steps(), self.settings.lead_steps());
+        let lead = self.settings.lead_steps();
         let (past, zone) = (Past::of(&self.settings, memory), &self.zone);
-        let season = |whole: &Past| Season::of(whole, each, zone);
-        let forecast = |season: &Season| Forecast::make(season, &past, zone, now, lead);
+        let forecast = || Forecast::make(&*self.learnt(&past)?, &past, zone, now);
         match &self.kept {
-            None => forecast(&season(&past.whole(each))?).map(Arc::new),
-            Some(kept) => kept.forecast(&past, zone, now, lead, || {
-                let whole = past.whole(each);
-                forecast(&*kept.season(&whole, zone, || season(&whole))?)
+            None => forecast().map(Arc::new),
+            Some(kept) => kept.forecast(&past, zone, lead, now, forecast),
+        }
+    }
+
+    fn learnt(&self, past: &Past) -> Option<Arc<Learnt>> {
+        let (anew, lead) = (self.settings.learnt_steps(), self.settings.lead_steps());
+        let (past, zone) = (past.settled(anew), &self.zone);
+        let season = || {
+            let each = self.settings.season_steps();
+            Season::of(&past, each, MOST_STEPS + anew, zone)
+        };
+        let learnt = |season| Learnt::of(&past, season, lead);
+        match &self.kept {
+            None => learnt(Arc::new(season()?)).map(Arc::new),
+            Some(kept) => kept.learnt(&past, zone, lead, || {
+                learnt(kept.season(&past, zone, season)?)
             }),
         }
     }

@@ -1,5 +1,8 @@
 //! What the policy forecasts from what it remembers: the season from quarters of an hour, and on it the next steps from what was seen
-//! lately.
+//! lately. Both are learnt from whole hours, as one more changes little of days: replays, which keep what was learnt, learn once an hour.
+//! What was seen since is looked at each time.
+
+use std::sync::Arc;
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -15,8 +18,9 @@ pub const SCORES: [f64; 12] = [
 ];
 /// Where their median is.
 const MEDIAN: usize = 4;
-/// The longest lead in steps.
-pub const MOST_STEPS: usize = 48;
+
+/// Once so much is known, an hour more changes little of what is learnt.
+const SETTLED_SECONDS: i64 = 2 * 86_400;
 
 /// Steps that were seen, counted from 1970.
 #[derive(Clone, Debug)]
@@ -36,10 +40,26 @@ impl Past {
         }
     }
 
-    /// Its whole steps of so many of these. They are the same until the next is whole, so that a season need not be fitted more often.
-    pub fn whole(&self, each: usize) -> Self {
+    /// The part of it that is learnt from: whole ones of so many steps, which are the same until the next is whole; all of it while little
+    /// is known.
+    pub fn settled(&self, each: usize) -> Self {
+        let seen = i64::try_from(self.values.len()).unwrap_or(i64::MAX);
+        if seen.saturating_mul(self.step_seconds) < SETTLED_SECONDS {
+            return self.clone();
+        }
+        let skipped = to_whole(self.first, each);
+        let values = self.values.get(skipped..).unwrap_or_default();
+        Self {
+            first: self.first + i64::try_from(skipped).unwrap_or(0),
+            step_seconds: self.step_seconds,
+            values: values[..values.len() / each * each].to_vec(),
+        }
+    }
+
+    /// Its whole steps of so many of these.
+    fn whole(&self, each: usize) -> Self {
         let length = i64::try_from(each).unwrap_or(1);
-        let skipped = usize::try_from((-self.first).rem_euclid(length)).unwrap_or(0);
+        let skipped = to_whole(self.first, each);
         let values = self.values.get(skipped..).unwrap_or_default();
         Self {
             first: (self.first + length - 1).div_euclid(length),
@@ -61,7 +81,29 @@ impl Past {
     }
 }
 
-/// The slow part, which is the same whatever was seen lately.
+/// How many steps there are from one to the next that begins a whole one of so many.
+fn to_whole(first: i64, each: usize) -> usize {
+    let length = i64::try_from(each).unwrap_or(1);
+    usize::try_from((-first).rem_euclid(length)).unwrap_or(0)
+}
+
+/// What a past teaches. It takes long to learn, and holds for a while.
+#[derive(Clone, Debug)]
+pub struct Learnt {
+    season: Arc<Season>,
+    lately: Lately<{ SCORES.len() }>,
+}
+
+impl Learnt {
+    /// From a past and its season, for a lead of so many steps.
+    pub fn of(past: &Past, season: Arc<Season>, lead: usize) -> Option<Self> {
+        let means = season.of_steps(past.first, past.values.len());
+        let lately = Lately::learn(&past.values, &means, lead, &SCORES.map(counts::below))?;
+        Some(Self { season, lately })
+    }
+}
+
+/// What is the same every week.
 #[derive(Clone, Debug)]
 pub struct Season {
     /// How many steps one of its means is about.
@@ -72,9 +114,9 @@ pub struct Season {
 }
 
 impl Season {
-    /// From whole steps of so many.
-    pub fn of(past: &Past, each: usize, zone: &TimeZone) -> Option<Self> {
-        let ahead = MOST_STEPS / each + 3;
+    /// In steps of so many of the past's, to so many of these after it.
+    pub fn of(past: &Past, each: usize, ahead: usize, zone: &TimeZone) -> Option<Self> {
+        let (past, ahead) = (past.whole(each), ahead / each + 3);
         Some(Self {
             each,
             first: past.first * i64::try_from(each).ok()?,
@@ -128,22 +170,14 @@ pub struct Forecast {
 
 impl Forecast {
     /// `now` is what is read now: `NaN` when nothing is.
-    pub fn make(
-        season: &Season,
-        past: &Past,
-        zone: &TimeZone,
-        now: f64,
-        lead: usize,
-    ) -> Option<Self> {
+    pub fn make(learnt: &Learnt, past: &Past, zone: &TimeZone, now: f64) -> Option<Self> {
+        let lead = learnt.lately.steps();
         let naive = Model::SeasonalNaive.forecast(&past.series(zone), lead + 1, Holidays::NONE);
         let naive = naive.ok()?.last()?.p95();
         let mut values = past.values.clone();
         values.push(now);
-        let means = season.of_steps(past.first, values.len() + lead);
-        let lately = Lately::new(&values, &means);
-        let levels = SCORES.map(counts::below);
-        let spreads = (1..=lead).map(|step| lately.ahead(step, &levels));
-        let spreads: Vec<_> = spreads.collect::<Option<_>>()?;
+        let means = learnt.season.of_steps(past.first, values.len() + lead);
+        let spreads = learnt.lately.ahead(&values, &means);
         let ours = quantile(&spreads.last()?.quantiles, NINETY_FIVE);
         let most = spreads.iter().map(|it| it.mean).fold(0.0, f64::max);
         Some(Self {

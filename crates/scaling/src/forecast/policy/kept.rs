@@ -9,10 +9,10 @@ use std::{
 
 use jiff::tz::TimeZone;
 
-use super::ahead::{Forecast, Past, Season};
+use super::ahead::{Forecast, Learnt, Past, Season};
 
-/// Half a year of quarters of an hour; a season is 12 kB.
-const MOST_SEASONS: usize = 20_000;
+/// Two years of hours; a season is 12 kB.
+const MOST_LEARNT: usize = 20_000;
 /// A forecast is 100 bytes a step of the lead.
 const MOST_FORECASTS: usize = 200_000;
 
@@ -20,6 +20,7 @@ const MOST_FORECASTS: usize = 200_000;
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
     seasons: Store<Season>,
+    learnt: Store<Learnt>,
     forecasts: Store<Forecast>,
 }
 
@@ -31,15 +32,26 @@ impl Kept {
         make: impl FnOnce() -> Option<Season>,
     ) -> Option<Arc<Season>> {
         let key = key(past, zone, ());
-        self.seasons.get_or_make(key, MOST_SEASONS, make)
+        self.seasons.get_or_make(key, MOST_LEARNT, make)
+    }
+
+    pub(super) fn learnt(
+        &self,
+        past: &Past,
+        zone: &TimeZone,
+        lead: usize,
+        make: impl FnOnce() -> Option<Learnt>,
+    ) -> Option<Arc<Learnt>> {
+        let key = key(past, zone, lead);
+        self.learnt.get_or_make(key, MOST_LEARNT, make)
     }
 
     pub(super) fn forecast(
         &self,
         past: &Past,
         zone: &TimeZone,
-        now: f64,
         lead: usize,
+        now: f64,
         make: impl FnOnce() -> Option<Forecast>,
     ) -> Option<Arc<Forecast>> {
         let key = key(past, zone, (now.to_bits(), lead));
@@ -51,10 +63,18 @@ impl Kept {
 fn key(past: &Past, zone: &TimeZone, more: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     (zone.iana_name(), past.first, past.step_seconds, more).hash(&mut hasher);
-    for value in &past.values {
-        hasher.write_u64(value.to_bits());
-    }
+    hasher.write_u64(mixed(&past.values));
     hasher.finish()
+}
+
+/// Thousands of values at each look: a multiplication each, as the hasher would take longer than what it saves.
+fn mixed(values: &[f64]) -> u64 {
+    // An odd number without a pattern: 2⁶⁴ over the golden ratio.
+    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+    // Not from nothing, or any number of zeros would be the same.
+    values.iter().fold(values.len() as u64 + 1, |mixed, value| {
+        (mixed.rotate_left(23) ^ value.to_bits()).wrapping_mul(FACTOR)
+    })
 }
 
 #[derive(Debug)]
