@@ -127,8 +127,11 @@ pub async fn save(
     save.note.check()?;
     let tx = clinician.tx(&app.db).await?;
     let begun = std::time::Instant::now();
-    if let Err(refused) = editable(&tx, id, save.version).await {
-        let made = made_by(&tx, &clinician, id, &save).await?.ok_or(refused)?;
+    let (found, state, _) = hold(&tx, id).await?;
+    if let Err(refused) = check_editable(save.version, found, state) {
+        let Some(made) = made_by(&tx, &clinician, id, &save).await? else {
+            return Err(refusal(&tx, id, refused).await?);
+        };
         tx.commit(&[]).await?;
         return Ok(Json(made));
     }
@@ -181,9 +184,7 @@ pub async fn amend(
     Path(id): Path<RecordId>,
 ) -> Result<Json<Record>> {
     let tx = clinician.tx(&app.db).await?;
-    let (version, state, encounter) = store::lock(&tx, id)
-        .await?
-        .ok_or_else(|| Problem::not_found("record"))?;
+    let (version, state, encounter) = hold(&tx, id).await?;
     if state == RecordState::Draft {
         return Err(Refused::NotSigned.into());
     }
@@ -200,13 +201,21 @@ pub async fn amend(
 
 /// Holds a record and its encounter, and refuses if `version` of it may not be changed now.
 async fn editable(tx: &Tx, id: RecordId, version: i32) -> Result<EncounterId> {
-    let (found, state, encounter) = store::lock(tx, id)
-        .await?
-        .ok_or_else(|| Problem::not_found("record"))?;
+    let (found, state, encounter) = hold(tx, id).await?;
     match check_editable(version, found, state) {
         Ok(()) => Ok(encounter),
-        Err(refused) => Err(Problem::from(refused).with("current", json!(seen(tx, id).await?))),
+        Err(refused) => Err(refusal(tx, id, refused).await?),
     }
+}
+
+async fn hold(tx: &Tx, id: RecordId) -> Result<(i32, RecordState, EncounterId)> {
+    store::lock(tx, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("record"))
+}
+
+async fn refusal(tx: &Tx, id: RecordId, refused: Refused) -> Result<Problem> {
+    Ok(Problem::from(refused).with("current", json!(seen(tx, id).await?)))
 }
 
 /// The newest version, if this very save has made it: NGINX and people ask again when an answer is lost.

@@ -171,7 +171,8 @@ impl Tx {
 
     /// A pooler must be asked about a statement inside the transaction, if at all.
     async fn prepare(&self, sql: &str) -> Result<Ready> {
-        if !sql.starts_with("SELECT") {
+        // Who holds a row sees what others wrote to it a moment ago, and must see it again where they read next.
+        if !sql.starts_with("SELECT") || sql.ends_with("FOR UPDATE") {
             self.wrote.store(true, Ordering::Relaxed);
         }
         let client = self.client();

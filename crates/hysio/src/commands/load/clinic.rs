@@ -3,7 +3,7 @@
 //! Made through the product's own store, so that everything is sealed and indexed as in production. Sessions are written
 //! directly: signing in is slow on purpose, and limited.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -53,6 +53,8 @@ pub struct Draft {
     pub acknowledged: Vec<i32>,
     /// Saves that got no answer, or one that tells nothing.
     pub unanswered: usize,
+    /// Versions on which something was saved, or may have been.
+    pub built_on: BTreeSet<i32>,
 }
 
 /// Fills the configured installation, and signs everybody in.
@@ -152,6 +154,7 @@ async fn patients_of(
             version: 1,
             acknowledged: Vec::new(),
             unanswered: 0,
+            built_on: BTreeSet::new(),
         });
     }
     tx.commit(&[]).await?;

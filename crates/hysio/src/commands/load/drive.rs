@@ -18,7 +18,7 @@ use tokio::{
 
 use super::{
     client::{Answer, NoAnswer},
-    clinic::{Clinician, note},
+    clinic::{Clinician, Draft, note},
     processes::{Processes, Usage},
     tally::{Ending, Kind, Tally},
 };
@@ -219,12 +219,13 @@ impl Clinician {
     /// Saves one of the own notes. A newer version than the one known is taken over for the next time.
     async fn save(&mut self, draft: usize) -> Ending {
         let draft = &mut self.own[draft];
+        let before = draft.version;
         let mut body = serde_json::to_value(note(draft.version)).expect("a note has a JSON form");
         body["version"] = json!(draft.version);
         let path = format!("/api/records/{}", draft.id);
         let answer = self.browser.put(&path, body.to_string().into_bytes()).await;
         let Ok(said) = &answer else {
-            draft.unanswered += 1;
+            draft.may_have_saved_on(before);
             return ending(&answer);
         };
         let said: Value = serde_json::from_slice(&said.body).unwrap_or_default();
@@ -240,12 +241,26 @@ impl Clinician {
         }
         let ending = ending(&answer);
         match ending {
-            Ending::Done => draft.acknowledged.push(draft.version),
+            Ending::Done => draft.has_saved_on(before),
             // Refused before anything was begun.
             Ending::Status(400..500) | Ending::Stale => {}
-            Ending::Status(_) | Ending::Timeout | Ending::Disconnected => draft.unanswered += 1,
+            Ending::Status(_) | Ending::Timeout | Ending::Disconnected => {
+                draft.may_have_saved_on(before);
+            }
         }
         ending
+    }
+}
+
+impl Draft {
+    fn has_saved_on(&mut self, before: i32) {
+        self.acknowledged.push(self.version);
+        self.built_on.insert(before);
+    }
+
+    fn may_have_saved_on(&mut self, before: i32) {
+        self.unanswered += 1;
+        self.built_on.insert(before);
     }
 }
 
