@@ -57,7 +57,7 @@ impl Past {
     }
 
     /// Its whole steps of so many of these.
-    fn whole(&self, each: usize) -> Self {
+    pub fn whole(&self, each: usize) -> Self {
         let length = i64::try_from(each).unwrap_or(1);
         let skipped = to_whole(self.first, each);
         let values = self.values.get(skipped..).unwrap_or_default();

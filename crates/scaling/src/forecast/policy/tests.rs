@@ -184,6 +184,10 @@ fn what_is_learnt_is_of_two_whole_weeks_and_learnt_once_an_hour() {
         assert!(past.values.len() >= 4032 && past.first + past.values.len() as i64 == now);
         let steps = (first..first + 4032).map(seen);
         assert_eq!(learnt.values, steps.collect::<Vec<_>>());
+        let season = learnt.whole(policy.settings.season_steps());
+        assert_eq!((season.values.len(), season.first), (1344, first / 3));
+        let quarters = (0..1344).map(|at| seen(3 * (season.first + at) + 1));
+        assert_eq!(season.values, quarters.collect::<Vec<_>>());
     }
 }
 
