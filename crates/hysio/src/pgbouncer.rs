@@ -106,14 +106,18 @@ async fn look(
 
 /// Sets the pool, and makes sure that PgBouncer says so too.
 ///
+/// RELOAD, too, may close connections that are just being made, so nothing is loaded that holds already.
+///
 /// # Errors
 /// When its folder cannot be written, or it does not answer or says otherwise.
 pub async fn apply(settings: &PgBouncer, connections: i32) -> anyhow::Result<()> {
-    write(
-        &settings.directory.join("pools.ini"),
-        &pools_ini(connections),
-    )?;
+    let (path, text) = (settings.directory.join("pools.ini"), pools_ini(connections));
     let admin = connect(settings).await?;
+    let written = fs::read_to_string(&path).is_ok_and(|now| now == text);
+    if written && setting(&admin, "max_db_connections").await? == i64::from(connections) {
+        return Ok(());
+    }
+    write(&path, &text)?;
     admin.simple_query("RELOAD").await?;
     let now = setting(&admin, "max_db_connections").await?;
     anyhow::ensure!(
@@ -242,6 +246,15 @@ mod tests {
             assert_eq!(value("max_db_connections"), connections);
             assert!(value("default_pool_size") + value("reserve_pool_size") <= connections.max(2));
         }
+    }
+
+    /// Otherwise a new installation would begin with a RELOAD under its first callers.
+    #[test]
+    fn the_file_that_is_shipped_is_what_the_scaler_begins_with() {
+        let shipped = include_str!("../../../deploy/pgbouncer/pools.ini");
+        let pool = crate::config::Config::default().database.pool_size;
+        let at_first = i32::try_from(4 * pool).expect("a small number");
+        assert_eq!(shipped, pools_ini(at_first));
     }
 
     #[test]

@@ -170,17 +170,16 @@ async fn open(app: &App, candidate: &Candidate) -> Result<Response> {
         role: candidate.role,
         lifetime: Duration::from_secs(hours.saturating_mul(3_600)),
     };
-    let tx = app.db.platform_tx().await?;
-    let session = sessions::open(&tx, &TokenHash::of(token.as_slice()).0, &new).await?;
     let user = candidate.id.to_string();
-    tx.commit(&[stages::audit(
+    let event = stages::audit(
         candidate.facility,
         &user,
         "session.open",
         ("user", user.clone()),
         json!({ "role": candidate.role }),
-    )])
-    .await?;
+    );
+    let hash = TokenHash::of(token.as_slice());
+    let session = app.db.open_session(&hash.0, &new, &event).await?;
     let me = describe(app, &session).await?;
     let name = if app.is_https() {
         COOKIE_SECURE

@@ -43,8 +43,10 @@ impl Browser {
         let me = json!({ "email": words[1], "password": words[2] });
         let request = browser.request("POST", "/api/session").json(&me);
         let answer = request.send().await.expect("answered");
-        assert!(answer.status().is_success(), "{}", answer.status());
-        let cookie = answer.headers()["set-cookie"].to_str().expect("ASCII");
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let said = answer.text().await.unwrap_or_default();
+        assert!(status.is_success(), "{status}: {said}");
+        let cookie = headers["set-cookie"].to_str().expect("ASCII");
         browser.cookie = cookie.split(';').next().unwrap_or_default().to_owned();
         browser
     }

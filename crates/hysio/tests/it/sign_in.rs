@@ -1,5 +1,11 @@
 //! Signing in and out, lock-out, idle sessions, forged requests.
 
+use std::time::Duration;
+
+use hysio_infra::{
+    embedded_postgres::Login,
+    postgres::{migrate, sessions::NewSession, stages},
+};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -225,4 +231,63 @@ async fn a_client_that_asks_too_often_is_told_when_to_come_back() {
         .expect("one is refused");
     assert_eq!(refused.headers["retry-after"], "1");
     assert_eq!(statuses[0].status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_in_while_the_database_is_briefly_away_waits_for_it() {
+    let world = World::new().await;
+    let name = world.database.config(Login::Owner);
+    let name = name.get_dbname().expect("it has a name").to_owned();
+    let mut elsewhere = world.database.config(Login::Superuser);
+    elsewhere.dbname("postgres");
+    let server = migrate::connect(&elsewhere).await.expect("a connection");
+    let let_in = async |yes: bool| {
+        let sql = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {yes}");
+        server.batch_execute(&sql).await.expect("altered");
+    };
+
+    let_in(false).await;
+    let cut =
+        format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'");
+    server.batch_execute(&cut).await.expect("cut off");
+    let visitor = world.visitor();
+    let me = json!({ "email": "anna@north", "password": PASSWORD });
+    let asked = tokio::spawn(async move { visitor.post("/api/session", &me).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!asked.is_finished(), "it waits");
+    let_in(true).await;
+    let answer = asked.await.expect("no panic");
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_opened_by_an_attempt_whose_answer_was_lost_is_the_same() {
+    let world = World::new().await;
+    let anna = world.db.sign_in_candidate("anna@north").await;
+    let anna = anna.expect("answered").expect("she is known");
+    let new = NewSession {
+        user: anna.id,
+        facility: anna.facility,
+        role: anna.role,
+        lifetime: Duration::from_secs(60),
+    };
+    let user = anna.id.to_string();
+    let event = stages::audit(
+        anna.facility,
+        &user,
+        "session.open",
+        ("user", user.clone()),
+        json!({}),
+    );
+    let open = async || world.db.open_session(&[7; 32], &new, &event).await;
+    let first = open().await.expect("opened");
+    let again = open().await.expect("the same");
+    assert_eq!(first.expires_at, again.expires_at);
+
+    let owner = world.database.connect(Login::Superuser).await;
+    let sql = "SELECT (SELECT count(*) FROM sessions), (SELECT count(*) FROM audit_entries WHERE action = 'session.open')";
+    let row = owner.expect("a connection").query_one(sql, &[]).await;
+    let row = row.expect("counted");
+    let counts: (i64, i64) = (row.get(0), row.get(1));
+    assert_eq!(counts, (1, 1));
 }

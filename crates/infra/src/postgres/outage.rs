@@ -8,6 +8,8 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
+use super::{Error, Result};
+
 /// From its beginning on; whoever asks later than that hears of the outage at once. Less than the 30 s after which NGINX gives up.
 const PATIENCE: Duration = Duration::from_secs(12);
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
@@ -33,8 +35,22 @@ impl Outage {
         }
     }
 
+    /// The answer, which in a short outage comes a little later.
+    pub async fn through<T, F: Future<Output = Result<T>>>(
+        &self,
+        ask: impl Fn() -> F,
+    ) -> Result<T> {
+        loop {
+            let answer = ask().await;
+            let away = matches!(answer, Err(Error::Unavailable(_)));
+            if !self.passes(away).await {
+                return answer;
+            }
+        }
+    }
+
     /// After an answer: whether to ask again, once a moment has passed. `away` says that the database could not be reached.
-    pub async fn passes(&self, away: bool) -> bool {
+    async fn passes(&self, away: bool) -> bool {
         if !away {
             self.since.store(0, Ordering::Relaxed);
             return false;

@@ -1,9 +1,10 @@
 //! Sign-ins and sessions. A session is found by the hash of its token, and the token is nowhere but in the cookie.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use hysio_model::{
     Role,
+    audit::AuditEvent,
     id::{FacilityId, UserId},
 };
 use jiff::Timestamp;
@@ -52,7 +53,12 @@ pub struct Profile {
 }
 
 impl Database {
+    /// Who signs in with this address. A short outage is waited through.
     pub async fn sign_in_candidate(&self, email: &str) -> Result<Option<Candidate>> {
+        self.outage.through(move || self.candidate_now(email)).await
+    }
+
+    async fn candidate_now(&self, email: &str) -> Result<Option<Candidate>> {
         let client = self.client().await?;
         let statement = "SELECT *, extract(epoch FROM locked_until - now())::double precision AS locked_seconds FROM user_for_sign_in($1)";
         let Some(row) = client.query_opt(statement, &[&email]).await? else {
@@ -72,13 +78,9 @@ impl Database {
     /// The session of a token, if it lives; being asked for prolongs it. It is the first thing that a request needs, so a short
     /// outage is waited through here.
     pub async fn session(&self, token_hash: &[u8], idle: Duration) -> Result<Option<Session>> {
-        loop {
-            let answer = self.session_now(token_hash, idle).await;
-            let away = matches!(answer, Err(Error::Unavailable(_)));
-            if !self.outage.passes(away).await {
-                return answer;
-            }
-        }
+        self.outage
+            .through(move || self.session_now(token_hash, idle))
+            .await
     }
 
     async fn session_now(&self, token_hash: &[u8], idle: Duration) -> Result<Option<Session>> {
@@ -104,6 +106,32 @@ impl Database {
             role: role(row.get("role"), user)?,
             expires_at: row.get("expires_at"),
         }))
+    }
+
+    /// Opens a session, whose token the caller has made, and writes it into the trail. A short outage is waited through: one that
+    /// was opened by an attempt whose answer was lost is the same session.
+    pub async fn open_session(
+        &self,
+        token_hash: &[u8],
+        new: &NewSession,
+        event: &AuditEvent,
+    ) -> Result<Session> {
+        self.outage
+            .through(move || self.open_now(token_hash, new, event))
+            .await
+    }
+
+    async fn open_now(
+        &self,
+        token_hash: &[u8],
+        new: &NewSession,
+        event: &AuditEvent,
+    ) -> Result<Session> {
+        let tx = self.platform_tx().await?;
+        let (session, is_new) = open(&tx, token_hash, new).await?;
+        let events = is_new.then_some(event);
+        tx.commit(events.map_or(&[], slice::from_ref)).await?;
+        Ok(session)
     }
 
     pub async fn profile(&self, id: UserId) -> Result<Option<Profile>> {
@@ -154,14 +182,15 @@ fn ahead(seconds: Option<f64>) -> Option<Duration> {
         .filter(|it| !it.is_zero())
 }
 
-/// Opens a session.
-pub async fn open(tx: &Tx, token_hash: &[u8], new: &NewSession) -> Result<Session> {
+/// Opens a session. Also says whether it was not open already.
+pub async fn open(tx: &Tx, token_hash: &[u8], new: &NewSession) -> Result<(Session, bool)> {
     tx.query("SELECT sign_in_succeeded($1)", &[&new.user.0])
         .await?;
     let row = tx
         .query_one(
             "INSERT INTO sessions (token_hash, user_id, facility_id, role, expires_at)
-             VALUES ($1, $2, $3, ($4::text)::user_role, now() + make_interval(secs => $5)) RETURNING expires_at",
+             VALUES ($1, $2, $3, ($4::text)::user_role, now() + make_interval(secs => $5))
+             ON CONFLICT (token_hash) DO UPDATE SET last_seen_at = now() RETURNING expires_at, xmax = 0 AS is_new",
             &[
                 &token_hash,
                 &new.user.0,
@@ -171,12 +200,13 @@ pub async fn open(tx: &Tx, token_hash: &[u8], new: &NewSession) -> Result<Sessio
             ],
         )
         .await?;
-    Ok(Session {
+    let session = Session {
         user: new.user,
         facility: new.facility,
         role: new.role,
-        expires_at: row.get(0),
-    })
+        expires_at: row.get("expires_at"),
+    };
+    Ok((session, row.get("is_new")))
 }
 
 pub async fn close(tx: &Tx, token_hash: &[u8]) -> Result<()> {
