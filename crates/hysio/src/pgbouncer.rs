@@ -1,8 +1,8 @@
 //! PgBouncer as a target of scaling: its pool has the size that the database's target says.
 //!
-//! `pools.ini` is written, RELOAD makes it count, and only what PgBouncer then says of itself is reported. A smaller pool cuts
-//! nobody off: PgBouncer itself closes what is too many as it becomes idle. RECONNECT would close the connections that are just
-//! being made as well, which PgBouncer takes for a server that refuses, and turns away everybody who waits.
+//! `pools.ini` is written for its next start, SET makes it count now, and only what PgBouncer then says of itself is reported. A
+//! smaller pool cuts nobody off: PgBouncer itself closes what is too many as it becomes idle. RELOAD and RECONNECT would close the
+//! connections that are just being made as well, which PgBouncer takes for a server that refuses, and turns away everybody who waits.
 
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
@@ -106,24 +106,23 @@ async fn look(
 
 /// Sets the pool, and makes sure that PgBouncer says so too.
 ///
-/// RELOAD, too, may close connections that are just being made, so nothing is loaded that holds already.
-///
 /// # Errors
 /// When its folder cannot be written, or it does not answer or says otherwise.
 pub async fn apply(settings: &PgBouncer, connections: i32) -> anyhow::Result<()> {
-    let (path, text) = (settings.directory.join("pools.ini"), pools_ini(connections));
+    write(
+        &settings.directory.join("pools.ini"),
+        &pools_ini(connections),
+    )?;
     let admin = connect(settings).await?;
-    let written = fs::read_to_string(&path).is_ok_and(|now| now == text);
-    if written && setting(&admin, "max_db_connections").await? == i64::from(connections) {
-        return Ok(());
+    for (name, value) in pools(connections) {
+        admin
+            .simple_query(&format!("SET {name} = '{value}'"))
+            .await?;
     }
-    write(&path, &text)?;
-    admin.simple_query("RELOAD").await?;
     let now = setting(&admin, "max_db_connections").await?;
     anyhow::ensure!(
         now == i64::from(connections),
-        "PgBouncer has max_db_connections {now} after a RELOAD and not {connections}: does it read {}?",
-        settings.directory.display()
+        "PgBouncer has max_db_connections {now} and not {connections}, which it was told"
     );
     Ok(())
 }
@@ -182,13 +181,25 @@ async fn setting(admin: &Client, name: &str) -> anyhow::Result<i64> {
 }
 
 /// `connections` to one database in all. The last twentieth is for callers who have waited long.
-fn pools_ini(connections: i32) -> String {
+fn pools(connections: i32) -> [(&'static str, i32); 3] {
     let reserve = (connections / 20).max(1);
-    let pool = (connections - reserve).max(1);
-    format!(
-        "; Written by `hysio scale db_connections`, followed by RELOAD. Also fine to edit by hand.\n\
-         default_pool_size = {pool}\nreserve_pool_size = {reserve}\nmax_db_connections = {connections}\n"
-    )
+    [
+        ("default_pool_size", (connections - reserve).max(1)),
+        ("reserve_pool_size", reserve),
+        ("max_db_connections", connections),
+    ]
+}
+
+/// What holds after a restart too.
+fn pools_ini(connections: i32) -> String {
+    let mut text = String::from(
+        "; Written by `hysio scale db_connections`. Also fine to edit by hand, followed by RELOAD.\n",
+    );
+    for (name, value) in pools(connections) {
+        // Writing to a string never fails.
+        let _ = writeln!(text, "{name} = {value}");
+    }
+    text
 }
 
 /// Without a replica left, reads go to the primary.
@@ -230,25 +241,14 @@ mod tests {
     #[test]
     fn a_pool_of_any_size_has_a_connection_and_adds_up() {
         for connections in [1, 2, 20, 100, 200] {
-            let text = pools_ini(connections);
-            let value = |key: &str| -> i32 {
-                let line = text
-                    .lines()
-                    .find(|line| line.starts_with(key))
-                    .expect("there");
-                line.rsplit(' ')
-                    .next()
-                    .expect("a value")
-                    .parse()
-                    .expect("a number")
-            };
-            assert!(value("default_pool_size") >= 1);
-            assert_eq!(value("max_db_connections"), connections);
-            assert!(value("default_pool_size") + value("reserve_pool_size") <= connections.max(2));
+            let [(_, pool), (_, reserve), (_, most)] = pools(connections);
+            assert!(pool >= 1);
+            assert_eq!(most, connections);
+            assert!(pool + reserve <= connections.max(2));
         }
     }
 
-    /// Otherwise a new installation would begin with a RELOAD under its first callers.
+    /// Otherwise a new installation would begin with another pool than the scaler says.
     #[test]
     fn the_file_that_is_shipped_is_what_the_scaler_begins_with() {
         let shipped = include_str!("../../../deploy/pgbouncer/pools.ini");
